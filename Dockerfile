@@ -1,0 +1,27 @@
+# One image for web, control, worker and scheduler; compose.yaml says which is which.
+FROM python:3.11-slim-bookworm
+
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends borgbackup openssh-client tini \
+    && rm -rf /var/lib/apt/lists/* \
+    && useradd --system --create-home --uid 10001 borgui
+
+WORKDIR /app
+COPY requirements.txt .
+RUN pip install --no-cache-dir -r requirements.txt
+COPY wsgi.py ./
+COPY borgui borgui
+COPY templates templates
+COPY static static
+COPY migrations migrations
+RUN python -m compileall -q borgui migrations wsgi.py \
+    && install -d -o borgui -g borgui -m 0700 /data
+
+ENV BORGUI_DATA_DIR=/data BORGUI_HOST=0.0.0.0 PYTHONUNBUFFERED=1
+VOLUME /data
+USER borgui
+EXPOSE 8000
+ENTRYPOINT ["tini", "--", "python", "-m", "borgui"]
+CMD ["up"]
+HEALTHCHECK --interval=30s --timeout=5s --start-period=10s \
+    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/health?live=1', timeout=4)"]

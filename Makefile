@@ -1,0 +1,50 @@
+# The developer's manual. `make up` is all a user needs.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+.DEFAULT_GOAL := help
+.PHONY: help up setup check test bench shot clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
+
+up: setup ## set up what is missing, then run everything
+	@exec $(BIN)/python -m borgui up
+
+setup: $(VENV)/ready ## the first half of `make up`: virtual environment, requirements, borg
+	@command -v "$${BORGUI_BORG:-borg}" >/dev/null || .ci/apt "running borg" borgbackup
+
+$(VENV)/ready: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "borgui: Python 3.11 or newer is needed; set PYTHON to one" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || .ci/apt "a virtual environment" python3-venv
+	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q --disable-pip-version-check -r requirements.txt
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m compileall -q borgui migrations wsgi.py
+	@touch $@
+
+$(VENV)/ready-dev: requirements-dev.txt $(VENV)/ready
+	$(BIN)/pip install -q --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+check: $(VENV)/ready-dev ## ruff, strict types, import rules, migrations in step with the models
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q -x tests/unit/test_rules.py tests/integration/test_migrations.py
+
+TEST_PACKAGES := borgbackup chromium nginx-light openssl acl attr fonts-dejavu-core
+
+test: setup $(VENV)/ready-dev ## the whole suite; installs the servers it needs
+	@.ci/apt "the tests" $(TEST_PACKAGES)
+	$(BIN)/python -m pytest -q $(ARGS)
+
+bench: setup $(VENV)/ready-dev ## speed and memory as ratios against raw borg
+	$(BIN)/python -m tests.bench $(ARGS)
+
+shot: setup $(VENV)/ready-dev ## screenshots of every page in shots/
+	@.ci/apt "screenshots" chromium fonts-dejavu-core
+	$(BIN)/python -m tests.e2e.shots
+
+clean: ## remove what can be made again (never the data folder)
+	rm -rf $(VENV) shots .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,165 @@
+"""Borg's command lines: lists of arguments after the program's name.
+
+The repository is always given by ``BORG_REPO`` (never in argv) and an archive as ``::NAME``. All
+options stand before ``--``, and what a person typed is joined to its option by ``=`` or stands
+after ``--``: nothing typed can become an option. Strings may hold surrogate escapes.
+"""
+
+import posixpath
+from dataclasses import dataclass
+from typing import Final
+
+from borgui.borg.undecodable import is_utf8, say_exclude, say_sources
+
+LOCK_WAIT_SECONDS: Final = 5
+"""How long borg waits for a lock held from outside; our own jobs never meet in it."""
+
+_COMMON: Final = ("--log-json", f"--lock-wait={LOCK_WAIT_SECONDS}")
+
+_LIST_FORMAT: Final = "{end}{comment}{hostname}{username}"
+"""Adds these to the name, id and start that ``list --json`` always gives; order means nothing."""
+
+
+class CommandError(ValueError):
+    """A value that cannot stand in a borg command; the message says which and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class CreateOptions:
+    """What ``borg create`` is to do; the defaults are borg's own.
+
+    ``name`` may hold borg's placeholders. ``sources`` are absolute paths. ``extra`` are
+    arguments that :func:`borgui.borg.flags.parse_flags` let through.
+    """
+
+    name: str
+    sources: tuple[str, ...]
+    compression: str | None = None
+    excludes: tuple[str, ...] = ()
+    exclude_if_present: tuple[str, ...] = ()
+    exclude_caches: bool = False
+    keep_exclude_tags: bool = False
+    exclude_nodump: bool = False
+    one_file_system: bool = False
+    numeric_ids: bool = False
+    comment: str | None = None
+    checkpoint_interval: int | None = None
+    upload_ratelimit: int | None = None
+    extra: tuple[str, ...] = ()
+
+
+def init(
+    encryption: str,
+    *,
+    make_parent_dirs: bool = False,
+    append_only: bool = False,
+    storage_quota: str | None = None,
+) -> list[str]:
+    """``borg init``: create the repository, with one of :data:`borgui.borg.encryption.MODES`."""
+    argv = ["init", *_COMMON, f"--encryption={encryption}"]
+    if make_parent_dirs:
+        argv.append("--make-parent-dirs")
+    if append_only:
+        argv.append("--append-only")
+    if storage_quota is not None:
+        argv.append(f"--storage-quota={storage_quota}")
+    return argv
+
+
+def create(options: CreateOptions) -> list[str]:
+    """``borg create`` with progress on stderr and the archive's figures on stdout.
+
+    No ``--list``: every warning comes as a log message with its path, and listing costs a line
+    of output for each file of a first backup.
+    """
+    for source in options.sources:
+        if not source.startswith("/"):
+            raise CommandError(f"A source folder must be an absolute path, not {source!r}.")
+    if not options.sources:
+        raise CommandError("A backup needs at least one source folder.")
+    argv = ["create", *_COMMON, "--json", "--progress", *_create_flags(options)]
+    argv += [f"--exclude={say_exclude(pattern)}" for pattern in options.excludes]
+    argv += [f"--exclude-if-present={name}" for name in options.exclude_if_present]
+    sources, rules = say_sources([posixpath.normpath(source) for source in options.sources])
+    argv += [*options.extra, *(f"--pattern={rule}" for rule in rules)]
+    argv += ["--", f"::{options.name}", *sources]
+    _check_utf8(argv)
+    if rules and options.one_file_system:
+        raise CommandError(
+            "One file system cannot be combined with a source folder whose path is not UTF-8: "
+            "borg is given the folder above it, which may lie on another file system."
+        )
+    return argv
+
+
+def list_archives() -> list[str]:
+    """``borg list``: every archive's name, id, start, end and comment, without sizes."""
+    return ["list", *_COMMON, "--json", f"--format={_LIST_FORMAT}"]
+
+
+def info_archives(last: int | None = None) -> list[str]:
+    """``borg info`` of all archives, or of the ``last`` newest: sizes and file counts too.
+
+    Reads each archive's metadata to tell what only it holds, so its cost grows with the files
+    in them (measured: see the tests' notes); it fills the cache if that is missing.
+    """
+    if last is not None and last < 1:
+        raise CommandError("The number of archives must be at least 1.")
+    select = "--glob-archives=*" if last is None else f"--last={last}"
+    return ["info", *_COMMON, "--progress", "--json", select]
+
+
+def info_repository() -> list[str]:
+    """``borg info`` of the repository: its id, encryption and sizes."""
+    return ["info", *_COMMON, "--progress", "--json"]
+
+
+def delete_repository() -> list[str]:
+    """``borg delete`` of all: needs :data:`borgui.borg.environment.CONFIRM_DELETE`."""
+    return ["delete", *_COMMON, "--progress"]
+
+
+def key_import() -> list[str]:
+    """``borg key import``: takes the exported key from stdin and puts it in its place."""
+    return ["key", "import", *_COMMON, "--", "::", "-"]
+
+
+def break_lock() -> list[str]:
+    """``borg break-lock``: silent, also where nothing is locked."""
+    return ["break-lock", *_COMMON]
+
+
+def version() -> list[str]:
+    """``borg --version``, which answers in every version and needs no repository."""
+    return ["--version"]
+
+
+def _check_utf8(argv: list[str]) -> None:
+    """Borg 1.2.4 reads everything and then fails on one word that is not UTF-8."""
+    for word in argv:
+        if not is_utf8(word):
+            raise CommandError(f"borg cannot take this value, which is not UTF-8: {word!r}.")
+
+
+def _create_flags(options: CreateOptions) -> list[str]:
+    switches = {
+        "--exclude-caches": options.exclude_caches,
+        "--keep-exclude-tags": options.keep_exclude_tags,
+        "--exclude-nodump": options.exclude_nodump,
+        "--one-file-system": options.one_file_system,
+        "--numeric-ids": options.numeric_ids,
+    }
+    values = {
+        "--compression": options.compression,
+        # borg reads placeholders in a comment; a person's braces are meant as they stand
+        "--comment": None if options.comment is None else escape_braces(options.comment),
+        "--checkpoint-interval": options.checkpoint_interval,
+        "--upload-ratelimit": options.upload_ratelimit,
+    }
+    flags = [flag for flag, wanted in switches.items() if wanted]
+    return flags + [f"{flag}={value}" for flag, value in values.items() if value is not None]
+
+
+def escape_braces(text: str) -> str:
+    """Return ``text`` so that borg takes its braces literally where it reads placeholders."""
+    return text.replace("{", "{{").replace("}", "}}")

@@ -1,0 +1,60 @@
+"""A borg command as a line that a person can read, and paste into bash."""
+
+import re
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+MASK: Final = "********"
+
+_SPECIAL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def command_line(
+    program: str,
+    argv: Sequence[str],
+    env: Mapping[str, str],
+    secrets: Iterable[str] = (),
+) -> str:
+    """Return ``BORG_REPO=… borg create …``: quoted, on one line, secrets masked.
+
+    Of the environment only ``BORG_REPO`` is shown. A value that is no printable UTF-8 is written
+    in bash's ``$'…'`` form with ``\\xNN`` for each odd byte.
+    """
+    secrets = list(secrets)
+    words = [quote(mask(word, secrets)) for word in (program, *argv)]
+    repository = env.get("BORG_REPO")
+    if repository is not None:
+        words.insert(0, f"BORG_REPO={quote(mask(repository, secrets))}")
+    return " ".join(words)
+
+
+def mask(text: str, secrets: Iterable[str]) -> str:
+    """Replace each secret in ``text``, the longest first, so that none leaves its tail behind."""
+    for secret in sorted(secrets, key=len, reverse=True):
+        if secret:
+            text = text.replace(secret, MASK)
+    return text
+
+
+def quote(text: str) -> str:
+    """Quote one word for a shell; ``$'…'`` where it holds bytes that cannot be printed."""
+    if not _SPECIAL.search(text):
+        return shlex.quote(text)
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return "$'" + _SPECIAL.sub(_escape, escaped) + "'"
+
+
+def printable_path(path: str) -> str:
+    """Return a path for a page or the API: odd bytes as ``\\xNN``, all else as it is."""
+    return _SPECIAL.sub(_escape, path)
+
+
+def as_borg_prints(path: str) -> str:
+    """Return a path as borg 1.x writes it in JSON: ``?`` for each byte it cannot decode."""
+    return path.encode("utf-8", "replace").decode("utf-8")
+
+
+def _escape(match: re.Match[str]) -> str:
+    encoded = match.group().encode("utf-8", "surrogateescape")
+    return "".join(f"\\x{byte:02x}" for byte in encoded)

@@ -1,0 +1,82 @@
+"""Where a repository is: a local folder, or a path on an ssh server."""
+
+import posixpath
+import re
+from dataclasses import dataclass
+from typing import Final
+
+_SSH: Final = re.compile(
+    r"ssh://(?:(?P<user>[^@:/\s]+)@)?"
+    r"(?P<host>\[[0-9a-fA-F:.]+\]|[A-Za-z0-9_.-]+)"
+    r"(?::(?P<port>[0-9]{1,5}))?"
+    r"(?P<path>/.+)",
+    re.DOTALL,
+)
+
+
+class LocationError(ValueError):
+    """Not a path borg can keep a repository at; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """``path`` is absolute, str with surrogateescape; ``host`` is None for a local folder."""
+
+    path: str
+    host: str | None = None
+    user: str | None = None
+    port: int | None = None
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the repository is a folder of the machine that runs borg."""
+        return self.host is None
+
+    def __str__(self) -> str:
+        """Return the value of ``BORG_REPO``."""
+        if self.host is None:
+            return self.path
+        user = f"{self.user}@" if self.user else ""
+        port = f":{self.port}" if self.port else ""
+        return f"ssh://{user}{self.host}{port}{self.path}"
+
+
+def parse_location(text: str) -> Location:
+    """Read a typed location; raises :class:`LocationError`.
+
+    A local path is made canonical as text (``//`` and ``..`` resolved); the file system is not
+    asked. A newline and bytes that are not UTF-8 are allowed in it, as Linux allows them.
+    """
+    _check_text(text)
+    if text.startswith("ssh://"):
+        return _parse_ssh(text)
+    if not text.startswith("/"):
+        raise LocationError("The path must be absolute, or begin with ssh://.")
+    path = posixpath.normpath("/" + text.lstrip("/"))
+    if path == "/":
+        raise LocationError("The root folder cannot be a repository.")
+    return Location(path)
+
+
+def _check_text(text: str) -> None:
+    if "\x00" in text:
+        raise LocationError("A path cannot hold a NUL.")
+    if "{" in text or "}" in text:
+        raise LocationError("A repository's path may not hold braces: borg reads placeholders.")
+    if "::" in text or text.endswith(":"):
+        raise LocationError(
+            "A repository's path may not hold '::' or end in ':', which end it for borg."
+        )
+
+
+def _parse_ssh(text: str) -> Location:
+    match = _SSH.fullmatch(text)
+    if match is None:
+        raise LocationError("Write an ssh location as ssh://user@host:port/path.")
+    host, user, port = match["host"], match["user"], match["port"]
+    # A name that begins with a dash would be an option of ssh.
+    if host.startswith("-") or (user or "").startswith("-"):
+        raise LocationError("A host or user name may not begin with '-'.")
+    if port is not None and not 1 <= int(port) <= 65535:
+        raise LocationError("The port goes from 1 to 65535.")
+    return Location(match["path"], host, user, int(port) if port else None)

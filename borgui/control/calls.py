@@ -1,0 +1,113 @@
+"""What control can be asked to do: the only functions its worker accepts. Each may run twice."""
+
+import logging
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from redis import Redis
+
+from borgui import live
+from borgui.config import Config
+from borgui.jobs import admission, retention
+from borgui.jobs import finish as finishing
+from borgui.jobs import reconcile as reconciling
+from borgui.jobs.job import Job
+from borgui.jobs.kind import Context
+from borgui.models import Session, read_settings
+from borgui.schedules import wakeups
+from borgui.security.keys import Keys
+
+log = logging.getLogger("borgui.control")
+
+HEARTBEAT_KEY = "borgui:control"
+
+
+class _State:
+    """What :func:`configure` gave this process."""
+
+    config: Config
+    keys: Keys
+    redis: Redis
+    memory: reconciling.Memory
+
+
+def configure(config: Config, keys: Keys, redis: Redis) -> None:
+    """Give the calls what they work with; once, before the first of them."""
+    _State.config, _State.keys, _State.redis = config, keys, redis
+    _State.memory = reconciling.Memory()
+
+
+@contextmanager
+def _context() -> Iterator[Context]:
+    session = Session()
+    try:
+        yield Context(
+            session=session,
+            config=_State.config,
+            settings=read_settings(session),
+            keys=_State.keys,
+        )
+    finally:
+        Session.remove()
+
+
+def admit() -> None:
+    """Hand every job that may run to its machine."""
+    with _context() as context:
+        admission.admit(context, _State.redis, _machines(context))
+
+
+def started(job: int, attempt: int, info: Mapping[str, Any]) -> None:
+    """A worker says that borg runs: ``info`` has pid, start_time, started_at and command."""
+    finishing.mark_started(Session(), job, attempt, info)
+    Session.remove()
+
+
+def finish(job: int, attempt: int) -> None:
+    """A worker says that it has left an outcome in the job's hash."""
+    state = live.read(_State.redis, job)
+    if state is None or state.outcome is None or state.outcome.get("attempt") != attempt:
+        return
+    with _context() as context:
+        ended = reconciling.settle_outcome(context, _State.redis, job, state.outcome)
+        admission.admit(context, _State.redis, _machines(context))
+        if ended:
+            _after(context, job)
+
+
+def reconcile() -> None:
+    """Hold the rows against what the machines say, then admit."""
+    with _context() as context:
+        ended = reconciling.reconcile(context, _State.redis, _State.memory)
+        admission.admit(context, _State.redis, _machines(context))
+        for job in ended:
+            _after(context, job)
+        wakeups.arm(context.session, _State.redis)
+
+
+def housekeep() -> None:
+    """Once an hour: remove log files that belong to no job."""
+    with _context() as context:
+        retention.remove_stray_logs(context.session, _State.config.logs)
+
+
+def _after(context: Context, job_id: int) -> None:
+    job = context.session.get(Job, job_id)
+    if job is not None:
+        keep = context.settings.log_retention_jobs
+        retention.forget_old(context.session, _State.config.logs, keep, job)
+    wakeups.arm(context.session, _State.redis)
+
+
+def _machines(context: Context) -> dict[str, int]:
+    """Each machine that answers, with how many jobs it runs at once."""
+    name = context.config.machine
+    report = live.read_machine(_State.redis, name)
+    return {} if report is None else {name: report.workers or context.config.jobs}
+
+
+def beat() -> None:
+    """Say that control lives, for 20 seconds."""
+    _State.redis.set(HEARTBEAT_KEY, str(time.time()), ex=20)

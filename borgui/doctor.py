@@ -1,0 +1,159 @@
+"""``python -m borgui doctor``: what is missing or wrong, in plain words."""
+
+import os
+import re
+import shutil
+import stat
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import redis
+import sqlalchemy.exc
+
+from borgui import embedded_redis, live, queueing
+from borgui.config import Config
+from borgui.models import schema
+from borgui.models import session as database
+from borgui.runner import program
+from borgui.security import keys as security_keys
+from borgui.security.sealing import Sealer
+
+LITTLE_SPACE = 1_000_000_000
+EARLIEST_YEAR = 2026
+SKEW_SECONDS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at. ``text`` says what is, and when ``is_wrong`` what to do."""
+
+    subject: str
+    text: str
+    is_wrong: bool = False
+
+    def __str__(self) -> str:
+        return f"{'WRONG' if self.is_wrong else 'ok':<6}{self.subject}: {self.text}"
+
+
+def examine(config: Config) -> list[Finding]:
+    """Look at everything; changes nothing but the data folder it may have to make."""
+    findings: list[Finding] = []
+    for look in (_data_folder, _disk, _key, _database, _redis, _borg, _clock):
+        findings.extend(look(config))
+    return findings
+
+
+def _data_folder(config: Config) -> Iterator[Finding]:
+    try:
+        config.make_folders()
+    except OSError as error:
+        yield Finding("data folder", f"{config.data_dir}: {error.strerror}", is_wrong=True)
+        return
+    if not os.access(config.data_dir, os.W_OK | os.X_OK):
+        yield Finding("data folder", f"{config.data_dir} cannot be written to", is_wrong=True)
+        return
+    mode = stat.S_IMODE(config.data_dir.stat().st_mode)
+    if mode & 0o077:
+        text = f"{config.data_dir} is open to other people; run: chmod 700 '{config.data_dir}'"
+        yield Finding("data folder", text, is_wrong=True)
+    else:
+        yield Finding("data folder", f"{config.data_dir} belongs to borgui alone")
+
+
+def _disk(config: Config) -> Iterator[Finding]:
+    free = shutil.disk_usage(_existing(config.data_dir)).free
+    text = f"{free / 1e9:.1f} GB free where the data folder lies"
+    yield Finding("disk", text, is_wrong=free < LITTLE_SPACE)
+
+
+def _existing(path: Path) -> Path:
+    while not path.exists():
+        path = path.parent
+    return path
+
+
+def _key(config: Config) -> Iterator[Finding]:
+    path = config.data_dir / security_keys.FILE_NAME
+    if config.secret_key is None and not path.exists():
+        yield Finding("key", "none yet; it is made at the first start")
+        return
+    try:
+        security_keys.load(config)
+    except security_keys.MasterKeyError as error:
+        yield Finding("key", str(error), is_wrong=True)
+        return
+    if path.exists() and stat.S_IMODE(path.stat().st_mode) & 0o077:
+        text = f"{path} can be read by other people; run: chmod 600 '{path}'"
+        yield Finding("key", text, is_wrong=True)
+    else:
+        yield Finding("key", "there, and closed to other people")
+
+
+def _database(config: Config) -> Iterator[Finding]:
+    if config.database_url is None and not (config.data_dir / "borgui.db").exists():
+        yield Finding("database", "none yet; it is made at the first start")
+        return
+    try:
+        engine = database.configure(config.sqlalchemy_url, Sealer(security_keys.load(config)))
+        present = schema.present_revision(engine)
+    except (sqlalchemy.exc.SQLAlchemyError, security_keys.MasterKeyError) as error:
+        yield Finding("database", f"cannot be opened: {error}".splitlines()[0], is_wrong=True)
+        return
+    if present == schema.newest_revision():
+        yield Finding("database", f"at revision {present}")
+    else:
+        wanted = schema.newest_revision()
+        text = f"at revision {present}, not {wanted}; run: python -m borgui migrate"
+        yield Finding("database", text, is_wrong=True)
+
+
+def _redis(config: Config) -> Iterator[Finding]:
+    client = queueing.connect(embedded_redis.url(config), timeout=2)
+    try:
+        server = client.info("server")
+    except redis.RedisError as error:
+        yield from _no_redis(config, error)
+        return
+    found = server.get("valkey_version") or server.get("redis_version") or "0"
+    numbers = [int(part) for part in re.findall(r"\d+", str(found))[:2]]
+    text = f"{server.get('server_name', 'redis')} {found} answers"
+    yield Finding("Redis", text, is_wrong=numbers < [6, 2])
+    report = live.read_machine(client, config.machine)
+    yield Finding(
+        "workers",
+        "none answers; start borgui" if report is None else f"{report.workers} answer",
+        is_wrong=report is None,
+    )
+
+
+def _no_redis(config: Config, error: redis.RedisError) -> Iterator[Finding]:
+    if config.redis_url is not None:
+        yield Finding("Redis", f"REDIS_URL does not answer: {error}", is_wrong=True)
+        return
+    try:
+        server = embedded_redis.server_program()
+    except embedded_redis.NoRedis as missing:
+        yield Finding("Redis", str(missing), is_wrong=True)
+    else:
+        yield Finding("Redis", f"embedded, not running now ({Path(server).name})")
+
+
+def _borg(config: Config) -> Iterator[Finding]:
+    try:
+        borg = program.find(config)
+    except program.BorgMissingError as error:
+        yield Finding("borg", str(error), is_wrong=True)
+    else:
+        yield Finding("borg", f"{borg.version} at {borg.path}")
+
+
+def _clock(config: Config) -> Iterator[Finding]:
+    now = time.time()
+    newest = max((path.stat().st_mtime for path in config.run.glob("*")), default=0.0)
+    wrong = time.gmtime(now).tm_year < EARLIEST_YEAR or newest > now + SKEW_SECONDS
+    text = f"{time.strftime('%Y-%m-%d %H:%M:%S', time.gmtime(now))} UTC"
+    if wrong:
+        text += "; that lies before what was written here: set the clock (chrony, timesyncd)"
+    yield Finding("clock", text, is_wrong=wrong)

@@ -1,0 +1,77 @@
+"""What the web shares between its modules: sign-in, CSRF, the throttle, and Redis clients."""
+
+from functools import cached_property
+
+import redis
+from flask import Flask, Request, current_app
+from flask_login import LoginManager
+from flask_wtf.csrf import CSRFProtect
+
+from borgui import embedded_redis, live, queueing
+from borgui.config import Config
+from borgui.security import people
+from borgui.security.throttle import Throttle
+
+csrf = CSRFProtect()
+"""Checked by :mod:`borgui.security.access`, not by itself: a token's request needs none."""
+login = LoginManager()
+throttle = Throttle()
+
+
+class Clients:
+    """The Redis clients of one application. They connect when first used, and after a fork anew."""
+
+    def __init__(self, config: Config) -> None:
+        self._url = embedded_redis.url(config)
+
+    @cached_property
+    def live(self) -> redis.Redis:
+        """Text in, text out; gives up after a second."""
+        return live.connect(self._url, timeout=1.0)
+
+    @cached_property
+    def queue(self) -> redis.Redis:
+        """As RQ wants it: bytes."""
+        return queueing.connect(self._url, timeout=2.0)
+
+    @cached_property
+    def patient(self) -> redis.Redis:
+        """For a blocking wait of up to 5 seconds."""
+        return live.connect(self._url, timeout=8.0)
+
+
+def init_app(app: Flask, config: Config) -> None:
+    """Tie the extensions to ``app``."""
+    app.extensions["borgui_redis"] = Clients(config)
+    csrf.init_app(app)
+    login.init_app(app)
+    login.session_protection = None
+
+
+def clients() -> Clients:
+    """The clients of the current application."""
+    found: Clients = current_app.extensions["borgui_redis"]
+    return found
+
+
+def live_redis() -> redis.Redis:
+    """For live data: answers text, gives up after a second."""
+    return clients().live
+
+
+def queue_redis() -> redis.Redis:
+    """For queues (RQ): answers bytes."""
+    return clients().queue
+
+
+@login.user_loader  # type: ignore[untyped-decorator]
+def _of_session(session_id: str) -> people.Person | None:
+    from flask import request
+
+    return None if people.bearer_token(request) is not None else people.of_session(session_id)
+
+
+@login.request_loader  # type: ignore[untyped-decorator]
+def _of_request(request: Request) -> people.Person | None:
+    token = people.bearer_token(request)
+    return None if token is None else people.of_token(token)

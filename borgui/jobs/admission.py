@@ -1,0 +1,386 @@
+"""The first half of a job's way: a row is made, waits for its lane, and is handed to a machine.
+
+``start``, ``cancel`` and ``retry`` are called by web, API and schedules; ``admit`` by control.
+"""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, cast
+
+from redis import Redis, RedisError
+from sqlalchemy import CursorResult, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from borgui import live, queueing
+from borgui.errors import Conflict, Unavailable
+from borgui.jobs import kind_of
+from borgui.jobs.job import ACTIVE, Job, Priority, Status, Trigger, move
+from borgui.jobs.kind import Context, Kind, Refused
+from borgui.models import Repository, Settings, now
+from borgui.security.sealing import seal_spec
+
+IDEMPOTENCY_WINDOW = timedelta(days=1)
+CANCEL_GRACE = 10
+"""Seconds between SIGTERM and SIGKILL."""
+
+
+def start(  # noqa: PLR0913 - the arguments are the job's own columns
+    session: Session,
+    queue: Redis,
+    kind: Kind,
+    repository: Repository | None,
+    *,
+    options: dict[str, Any] | None = None,
+    priority: Priority = Priority.DEFAULT,
+    trigger: Trigger = Trigger.MANUAL,
+    user_id: int | None = None,
+    idempotency_key: str | None = None,
+    retry_of: Job | None = None,
+    machine: str = "local",
+) -> Job:
+    """Insert a pending job, commit the session with it, and tell control.
+
+    Raises :class:`Unavailable` before anything is written when Redis does not answer, and
+    :class:`Conflict` when the repository is not ready. Once committed, the job will run whatever
+    fails after: control's sweep finds it. The same ``idempotency_key`` within a day answers the
+    job it made the first time.
+    """
+    require_queue(queue)
+    if idempotency_key and (known := _made_before(session, idempotency_key)):
+        return known
+    if repository and kind.needs_ready and repository.status != "ready":
+        raise Conflict("repository_not_ready", f"{repository.name} is not ready yet.")
+    job = kind.row(
+        repository=repository,
+        repository_name=repository.name if repository else "",
+        machine=repository.machine if repository else machine,
+        options=options or {},
+        priority_rank=priority.rank,
+        trigger=trigger,
+        created_by=user_id,
+        idempotency_key=idempotency_key,
+        retry_of=retry_of.id if retry_of else None,
+    )
+    kind.begin(job)
+    session.add(job)
+    try:
+        session.commit()
+    except IntegrityError:
+        session.rollback()
+        known = _made_before(session, idempotency_key) if idempotency_key else None
+        if known is None:
+            raise
+        return known
+    nudge(queue)
+    return job
+
+
+def retry(
+    session: Session,
+    queue: Redis,
+    job: Job,
+    *,
+    user_id: int | None = None,
+    idempotency_key: str | None = None,
+) -> Job:
+    """Start a failed or cancelled job anew, as a row that names its origin."""
+    if job.status not in (Status.FAILED, Status.CANCELLED):
+        raise Conflict("job_not_ended", "Only a failed or cancelled job can be started again.")
+    if job.repository_id is None and job.repository_name:
+        raise Conflict("repository_forgotten", "Its repository is no longer here.")
+    return start(
+        session,
+        queue,
+        kind_of(job.kind),
+        job.repository,
+        options=dict(job.options),
+        priority=job.priority,
+        trigger=Trigger.RETRY,
+        user_id=user_id,
+        idempotency_key=idempotency_key,
+        retry_of=job,
+        machine=job.machine,
+    )
+
+
+def cancel(session: Session, queue: Redis, job: Job) -> Job:
+    """Cancel a job: at once while it waits, else by asking its worker. Commits.
+
+    Raises :class:`Conflict` when it has ended.
+    """
+    require_queue(queue)
+    ended = end_waiting(session, job, Status.CANCELLED, None, None)
+    asked = ended or move(session, job.id, *ACTIVE, values={"cancel_requested_at": now()})
+    if not asked:
+        session.rollback()
+        raise Conflict("job_ended", "This job has ended already.")
+    session.commit()
+    session.refresh(job)
+    if not ended:
+        live.request_cancel(queue, job.id)
+    nudge(queue)
+    return job
+
+
+def end_waiting(
+    session: Session, job: Job, status: Status, code: str | None, message: str | None
+) -> bool:
+    """End a job that no machine has been given, and the steps that were to follow it.
+
+    Returns whether it was still waiting; the caller commits.
+    """
+    ended = {
+        "status": status,
+        "error_code": code,
+        "error_message": message,
+        "completed_at": now(),
+        "wait_reason": None,
+    }
+    waiting = (
+        update(Job)
+        .where(Job.id == job.id, Job.status == Status.PENDING, Job.admitted_at.is_(None))
+        .values(**ended)
+        .execution_options(synchronize_session=False)
+    )
+    if cast("CursorResult[Any]", session.execute(waiting)).rowcount != 1:
+        return False
+    session.refresh(job)
+    kind_of(job.kind).settle(session, job, {"attempt": job.attempt, **ended})
+    stop_chain(session, job)
+    return True
+
+
+def stop_chain(session: Session, job: Job) -> None:
+    """Cancel the steps that were to follow ``job``, each with the reason. The caller commits."""
+    message = f"{kind_of(job.kind).label} #{job.id} did not complete."
+    following = session.scalars(
+        select(Job).where(Job.after_id == job.id, Job.status == Status.PENDING)
+    ).all()
+    for step in following:
+        end_waiting(session, step, Status.CANCELLED, "chain_stopped", message)
+
+
+def require_queue(queue: Redis) -> None:
+    """Raise :class:`Unavailable` when Redis does not answer."""
+    try:
+        queue.ping()
+    except RedisError as error:
+        raise Unavailable(
+            "queue_unavailable", "The queue (Redis) cannot be reached; nothing was started."
+        ) from error
+
+
+def nudge(queue: Redis) -> None:
+    """Tell control that something may be ready. A lost nudge is mended by control's sweep."""
+    try:
+        queueing.enqueue_control(queue, queueing.ADMIT)
+    except RedisError:
+        queueing.log.warning("control could not be told; its sweep will find the job")
+
+
+def _made_before(session: Session, key: str) -> Job | None:
+    earlier = session.scalar(select(Job).where(Job.idempotency_key == key))
+    if earlier and now() - earlier.created_at > IDEMPOTENCY_WINDOW:
+        earlier.idempotency_key = None
+        session.flush()
+        return None
+    return earlier
+
+
+# --- admission proper: control only -------------------------------------------------------------
+
+
+@dataclass
+class Lanes:
+    """Who holds and who waits for each lane, and how busy each machine is, during one admission."""
+
+    holders: dict[str, list[Job]] = field(default_factory=dict)
+    chains: dict[str, int] = field(default_factory=dict)
+    """Lane → root of the chain that keeps it between its steps."""
+    waiting: dict[str, Job] = field(default_factory=dict)
+    """Lane → the first job that had to wait for it: later ones do not overtake."""
+    running: dict[str, int] = field(default_factory=dict)
+    by_kind: dict[tuple[str, str], int] = field(default_factory=dict)
+
+    def take(self, lane: str, job: Job) -> None:
+        """Note that ``job`` holds ``lane`` and a slot of its machine."""
+        self.holders.setdefault(lane, []).append(job)
+        if job.is_active:
+            self.running[job.machine] = self.running.get(job.machine, 0) + 1
+            key = (job.machine, job.kind)
+            self.by_kind[key] = self.by_kind.get(key, 0) + 1
+
+    def blocked_by(self, lane: str, job: Job) -> str | None:
+        """Why ``job`` cannot have ``lane`` now, in words; None when it can."""
+        shared = kind_of(job.kind).access == "shared"
+        for holder in self.holders.get(lane, ()):
+            if not (shared and kind_of(holder.kind).access == "shared"):
+                return f"waits for {describe(holder)}"
+        chain = self.chains.get(lane)
+        if chain is not None and chain not in (job.parent_id, job.id):
+            return f"waits for the steps that follow job #{chain}"
+        first = self.waiting.get(lane)
+        return f"waits behind {describe(first)}" if first is not None else None
+
+
+def describe(job: Job) -> str:
+    """``backup #12``, as reasons name a job."""
+    return f"{kind_of(job.kind).label.lower()} #{job.id}"
+
+
+def lane_of(job: Job) -> str:
+    """The lane a job queues for: its repository's, else its machine's."""
+    return job.repository.lane if job.repository else f"machine:{job.machine}"
+
+
+def admit(context: Context, queue: Redis, alive: dict[str, int]) -> list[int]:
+    """Hand every job that may run now to its machine; returns their ids.
+
+    ``alive`` maps each machine that reports to the number of jobs it runs at once. Commits.
+    """
+    session = context.session
+    lanes = _occupied(session)
+    admitted: list[tuple[Job, str]] = []
+    for job in _waiting(session):
+        reason = _reason_to_wait(session, context.settings, lanes, alive, job)
+        if reason is None:
+            sealed = _admit_one(context, lanes, job)
+            if sealed is not None:
+                admitted.append((job, sealed))
+        elif reason != job.wait_reason:
+            job.wait_reason = reason
+    session.commit()
+    for job, sealed in admitted:
+        hand_over(queue, job, sealed)
+    return [job.id for job, _ in admitted]
+
+
+def hand_over(queue: Redis, job: Job, sealed: str) -> None:
+    """Write the live hash and enqueue the run. A failure here is mended by reconcile."""
+    try:
+        live.announce(
+            queue,
+            job.id,
+            attempt=job.attempt,
+            kind=job.kind,
+            machine=job.machine,
+            repository_id=job.repository_id,
+            repository_name=job.repository_name,
+            label=kind_of(job.kind).label,
+            created_at=job.created_at,
+        )
+        if job.cancel_requested_at:
+            live.request_cancel(queue, job.id)
+        name = queueing.machine_queue(job.machine, job.priority)
+        call_id = queueing.run_id(job.id, job.attempt)
+        queueing.enqueue(
+            queue, name, queueing.RUN_JOB, job.id, job.attempt, sealed, call_id=call_id
+        )
+    except RedisError:
+        queueing.log.warning("job %s could not be handed over; reconcile will", job.id)
+
+
+def _occupied(session: Session) -> Lanes:
+    lanes = Lanes()
+    taken = session.scalars(
+        select(Job).where(
+            (Job.status.in_(ACTIVE) & Job.admitted_at.is_not(None)) | Job.lane_held.is_(True)
+        )
+    )
+    for job in taken:
+        lanes.take(job.lane or lane_of(job), job)
+    moment = now()
+    follow = session.scalars(
+        select(Job).where(
+            Job.status == Status.PENDING, Job.admitted_at.is_(None), Job.parent_id.is_not(None)
+        )
+    )
+    for step in follow:
+        before = session.get(Job, step.after_id) if step.after_id else None
+        begun = before is not None and (before.admitted_at is not None or not before.is_active)
+        resting = step.not_before is not None and step.not_before > moment
+        if begun and not resting and step.parent_id is not None:
+            lanes.chains[lane_of(step)] = step.parent_id
+    return lanes
+
+
+def _waiting(session: Session) -> list[Job]:
+    return list(
+        session.scalars(
+            select(Job)
+            .where(Job.status == Status.PENDING, Job.admitted_at.is_(None))
+            .order_by(Job.priority_rank, Job.id)
+        )
+    )
+
+
+def _reason_to_wait(
+    session: Session, settings: Settings, lanes: Lanes, alive: dict[str, int], job: Job
+) -> str | None:
+    if job.not_before and job.not_before > now():
+        return f"tries again at {job.not_before:%H:%M:%S} UTC"
+    if job.after_id is not None:
+        before = session.get(Job, job.after_id)
+        if before is not None and before.status != Status.COMPLETED:
+            return f"follows {describe(before)}"
+    lane = lane_of(job)
+    reason = lanes.blocked_by(lane, job)
+    if reason is None:
+        reason = _machine_busy(settings, lanes, alive, job)
+    if reason is not None:
+        lanes.waiting.setdefault(lane, job)
+    return reason
+
+
+def _machine_busy(settings: Settings, lanes: Lanes, alive: dict[str, int], job: Job) -> str | None:
+    slots = alive.get(job.machine)
+    if slots is None:
+        return f"waits for a worker: none answers on {job.machine}"
+    running = lanes.running.get(job.machine, 0)
+    if running >= slots:
+        return f"waits for a free worker ({running} of {slots} busy)"
+    limit = kind_of(job.kind).limit(settings)
+    count = lanes.by_kind.get((job.machine, job.kind), 0)
+    if limit and count >= limit:
+        label = kind_of(job.kind).label.lower()
+        return f"waits: {count} of {limit} jobs of the kind {label} run on {job.machine}"
+    return None
+
+
+def _admit_one(context: Context, lanes: Lanes, job: Job) -> str | None:
+    kind = kind_of(job.kind)
+    try:
+        steps = kind.steps(context, job)
+    except Refused as refused:
+        end_waiting(context.session, job, Status.FAILED, refused.code, refused.message)
+        return None
+    lane = lane_of(job)
+    attempt = job.attempt + 1
+    claimed = move(
+        context.session,
+        job.id,
+        Status.PENDING,
+        attempt=job.attempt,
+        values={"admitted_at": now(), "attempt": attempt, "lane": lane, "wait_reason": None},
+    )
+    if not claimed:
+        return None
+    context.session.refresh(job)
+    lanes.take(lane, job)
+    return seal_spec(
+        {
+            "job": job.id,
+            "attempt": attempt,
+            "machine": job.machine,
+            "kind": job.kind,
+            "time_limit": kind.time_limit(context.settings) or None,
+            "cancel_grace": CANCEL_GRACE,
+            "secrets": sorted({secret for step in steps for secret in step["passphrases"]}),
+            "steps": steps,
+        },
+        context.keys.transport(job.machine),
+        job.id,
+        attempt,
+        job.machine,
+    )

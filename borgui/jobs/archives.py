@@ -1,0 +1,71 @@
+"""Archive rows brought in step with what borg says."""
+
+from collections.abc import Iterable
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from borgui.borg import output
+from borgui.models import Archive, Repository, now
+
+
+def record_archive(
+    session: Session,
+    repository: Repository,
+    archive: output.Archive,
+    stats: output.ArchiveStats | None,
+    *,
+    job_id: int | None = None,
+) -> Archive:
+    """Insert the archive's row or bring it up to date; what borg did not say stays as it was."""
+    row = session.scalar(
+        select(Archive).where(
+            Archive.repository_id == repository.id, Archive.borg_id == archive.borg_id
+        )
+    )
+    if row is None:
+        row = Archive(repository_id=repository.id, borg_id=archive.borg_id)
+        session.add(row)
+    _describe(row, archive, stats)
+    row.job_id = job_id or row.job_id
+    return row
+
+
+def replace_archives(
+    session: Session,
+    repository: Repository,
+    listed: Iterable[output.Archive],
+    described: Iterable[output.Archive],
+) -> None:
+    """Make the rows of ``repository`` exactly the archives borg lists."""
+    sizes = {archive.borg_id: archive.stats for archive in described}
+    rows = {
+        row.borg_id: row
+        for row in session.scalars(select(Archive).where(Archive.repository_id == repository.id))
+    }
+    seen: set[str] = set()
+    for archive in listed:
+        seen.add(archive.borg_id)
+        row = rows.get(archive.borg_id)
+        if row is None:
+            row = Archive(repository_id=repository.id, borg_id=archive.borg_id)
+            session.add(row)
+        _describe(row, archive, sizes.get(archive.borg_id))
+    gone = [row.id for borg_id, row in rows.items() if borg_id not in seen]
+    for start in range(0, len(gone), 500):
+        session.execute(delete(Archive).where(Archive.id.in_(gone[start : start + 500])))
+    repository.refreshed_at = now()
+
+
+def _describe(row: Archive, archive: output.Archive, stats: output.ArchiveStats | None) -> None:
+    row.name = archive.name
+    row.start = archive.start
+    row.end = archive.end or row.end
+    row.comment = archive.comment
+    row.hostname = archive.hostname or row.hostname or ""
+    row.username = archive.username or row.username or ""
+    if stats is not None:
+        row.nfiles = stats.nfiles
+        row.original_size = stats.original_size
+        row.compressed_size = stats.compressed_size
+        row.deduplicated_size = stats.deduplicated_size

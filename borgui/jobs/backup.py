@@ -1,0 +1,171 @@
+"""Kind ``backup``: ``borg create`` of a repository's source folders."""
+
+import hashlib
+import os
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import BigInteger, ForeignKey, String, Text, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from borgui.borg import commands, names
+from borgui.borg.flags import parse_flags
+from borgui.borg.output import Created
+from borgui.jobs.archives import record_archive
+from borgui.jobs.job import Job
+from borgui.jobs.kind import Context, Kind, Outcome, Refused, Step
+from borgui.jobs.outcomes import created
+from borgui.jobs.steps import borg_step, encode
+from borgui.models import Archive, Repository, Settings, now
+from borgui.security.permissions import Permission
+
+
+class BackupJob(Job):
+    """A backup's own figures: while it runs from the live hash, at its end those borg reports."""
+
+    __tablename__ = "backup_jobs"
+    __mapper_args__ = {"polymorphic_identity": "backup"}
+
+    id: Mapped[int] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    archive_name: Mapped[str | None] = mapped_column(Text)
+    nfiles: Mapped[int | None] = mapped_column(BigInteger)
+    original_size: Mapped[int | None] = mapped_column(BigInteger)
+    compressed_size: Mapped[int | None] = mapped_column(BigInteger)
+    deduplicated_size: Mapped[int | None] = mapped_column(BigInteger)
+    backup_speed: Mapped[float | None]
+    """MB/s (10^6 bytes) of original size."""
+    eta_seconds: Mapped[int | None]
+    sources_digest: Mapped[str | None] = mapped_column(String(64))
+    """Of the folders and excludes it ran with: equal ones make each other's totals."""
+
+
+PROGRESS = (
+    "nfiles",
+    "original_size",
+    "compressed_size",
+    "deduplicated_size",
+    "backup_speed",
+    "eta_seconds",
+)
+
+
+def _steps(context: Context, job: BackupJob) -> list[Step]:
+    repository = job.repository
+    if repository is None:
+        raise Refused("repository_forgotten", "Its repository is no longer here.")
+    if not repository.source_directories:
+        raise Refused("no_sources", "The repository has no source folders to back up.")
+    moment = now()
+    zone = ZoneInfo(context.settings.timezone)
+    job.archive_name = names.expand_template(repository.archive_name_template, moment, zone)
+    job.sources_digest = sources_digest(repository)
+    excludes = [*repository.exclude_patterns, *own_secrets(context, repository)]
+    options = commands.CreateOptions(
+        name=job.archive_name,
+        sources=tuple(repository.source_directories),
+        compression=repository.compression,
+        excludes=tuple(excludes),
+        exclude_if_present=tuple(repository.exclude_if_present),
+        exclude_caches=repository.exclude_caches,
+        one_file_system=repository.one_file_system,
+        extra=tuple(parse_flags(repository.extra_flags)),
+    )
+    parameters = {
+        "sources_b64": [encode(path) for path in repository.source_directories],
+        "excludes": excludes,
+        "exclude_if_present": repository.exclude_if_present,
+        "exclude_caches": repository.exclude_caches,
+        "one_file_system": repository.one_file_system,
+        "extra_flags": bool(repository.extra_flags.strip()),
+        "expected": expected(context.session, repository, job.sources_digest),
+    }
+    return [borg_step("create", repository, commands.create(options), parameters=parameters)]
+
+
+def sources_digest(repository: Repository) -> str:
+    """SHA-256 of all that decides which files a backup of ``repository`` holds."""
+    parts = [
+        *repository.source_directories,
+        "",
+        *repository.exclude_patterns,
+        "",
+        *repository.exclude_if_present,
+        f"{repository.exclude_caches}{repository.one_file_system}",
+        repository.extra_flags,
+    ]
+    return hashlib.sha256(b"\0".join(os.fsencode(part) for part in parts)).hexdigest()
+
+
+def expected(session: Session, repository: Repository, digest: str) -> dict[str, int] | None:
+    """The size and file count of the last archive of the same sources, to measure progress by."""
+    row = session.execute(
+        select(Archive.original_size, Archive.nfiles)
+        .join(BackupJob, BackupJob.id == Archive.job_id)
+        .where(
+            Archive.repository_id == repository.id,
+            BackupJob.sources_digest == digest,
+            Archive.original_size > 0,
+        )
+        .order_by(Archive.start.desc())
+        .limit(1)
+    ).first()
+    return {"original_size": row[0] or 0, "nfiles": row[1] or 0} if row else None
+
+
+def own_secrets(context: Context, repository: Repository) -> list[str]:
+    """Excludes that keep the product's own key out of a backup of its data folder."""
+    if repository.include_secret_key:
+        return []
+    folders = {os.fspath(context.config.data_dir), os.path.realpath(context.config.data_dir)}
+    return [f"pf:{folder}/secret.key" for folder in sorted(folders)]
+
+
+def _settle(session: Session, job: BackupJob, outcome: Outcome) -> None:
+    made = created(outcome)
+    if made is None:
+        return
+    _take_over(job, made)
+    repository = job.repository
+    if repository is None:
+        return
+    record_archive(session, repository, made.archive, made.stats, job_id=job.id)
+    if made.repository.cache:
+        repository.apply_cache_stats(made.repository.cache)
+
+
+def _take_over(job: BackupJob, made: Created) -> None:
+    job.archive_name = made.archive.name
+    job.nfiles = made.stats.nfiles
+    job.original_size = made.stats.original_size
+    job.compressed_size = made.stats.compressed_size
+    job.deduplicated_size = made.stats.deduplicated_size
+    job.eta_seconds = None
+    duration = made.archive.duration
+    job.backup_speed = made.stats.original_size / duration / 1e6 if duration else None
+
+
+def _fields(job: BackupJob) -> dict[str, Any]:
+    return {"archive_name": job.archive_name} | {name: getattr(job, name) for name in PROGRESS}
+
+
+def _time_limit(settings: Settings) -> int:
+    return settings.backup_time_limit_hours * 3600
+
+
+def _limit(settings: Settings) -> int:
+    return settings.backup_limit
+
+
+BACKUP = Kind(
+    name="backup",
+    label="Backup",
+    row=BackupJob,
+    access="exclusive",
+    permission=Permission.RUN,
+    steps=_steps,
+    settle=_settle,
+    fields=_fields,
+    progress=PROGRESS,
+    time_limit=_time_limit,
+    limit=_limit,
+)

@@ -1,0 +1,30 @@
+"""Kind ``break_lock``: removes a lock whose owner is known to be gone. In the lane like any job."""
+
+from borgui.borg import commands
+from borgui.jobs.job import Job
+from borgui.jobs.kind import Context, Kind, Refused, Step
+from borgui.jobs.steps import borg_step
+from borgui.security.permissions import Permission
+
+
+class BreakLockJob(Job):
+    """Has no columns of its own."""
+
+    __mapper_args__ = {"polymorphic_identity": "break_lock"}
+
+
+def _steps(_context: Context, job: BreakLockJob) -> list[Step]:
+    if job.repository is None:
+        raise Refused("repository_forgotten", "Its repository is no longer here.")
+    return [borg_step("break_lock", job.repository, commands.break_lock())]
+
+
+BREAK_LOCK = Kind(
+    name="break_lock",
+    label="Break lock",
+    row=BreakLockJob,
+    access="exclusive",
+    permission=Permission.MANAGE,
+    steps=_steps,
+    needs_ready=False,
+)

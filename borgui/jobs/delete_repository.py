@@ -1,0 +1,45 @@
+"""Kind ``delete_repository``: ``borg delete`` of all archives and the repository itself."""
+
+from sqlalchemy.orm import Session
+
+from borgui.borg import commands, environment
+from borgui.jobs.job import Job, Status
+from borgui.jobs.kind import Context, Kind, Outcome, Refused, Step
+from borgui.jobs.steps import borg_step
+from borgui.security.permissions import Permission
+
+
+class DeleteRepositoryJob(Job):
+    """Has no columns of its own."""
+
+    __mapper_args__ = {"polymorphic_identity": "delete_repository"}
+
+
+def _steps(_context: Context, job: DeleteRepositoryJob) -> list[Step]:
+    if job.repository is None:
+        raise Refused("repository_forgotten", "Its repository is no longer here.")
+    return [
+        borg_step(
+            "delete_repository",
+            job.repository,
+            commands.delete_repository(),
+            env=environment.CONFIRM_DELETE,
+        )
+    ]
+
+
+def _settle(session: Session, job: DeleteRepositoryJob, outcome: Outcome) -> None:
+    if job.repository is not None and outcome.get("status") == Status.COMPLETED:
+        session.delete(job.repository)
+
+
+DELETE_REPOSITORY = Kind(
+    name="delete_repository",
+    label="Delete repository",
+    row=DeleteRepositoryJob,
+    access="exclusive",
+    permission=Permission.MANAGE,
+    steps=_steps,
+    settle=_settle,
+    needs_ready=False,
+)

@@ -1,0 +1,39 @@
+"""Kind ``import``: a repository that exists is opened, and its archives are listed."""
+
+from borgui.borg import commands
+from borgui.jobs.job import Job
+from borgui.jobs.kind import Context, Kind, Refused, Step
+from borgui.jobs.refresh import listing_steps
+from borgui.jobs.repository_state import mark_pending, settle_opening
+from borgui.jobs.steps import borg_step
+from borgui.security.permissions import Permission
+
+
+class ImportJob(Job):
+    """Has no columns of its own."""
+
+    __mapper_args__ = {"polymorphic_identity": "import"}
+
+
+def _steps(_context: Context, job: ImportJob) -> list[Step]:
+    repository = job.repository
+    if repository is None:
+        raise Refused("repository_forgotten", "Its repository is no longer here.")
+    steps = listing_steps(repository)
+    if repository.key is not None:
+        key = borg_step("key_import", repository, commands.key_import(), stdin=repository.key)
+        steps.insert(0, key)
+    return steps
+
+
+IMPORT = Kind(
+    name="import",
+    label="Import",
+    row=ImportJob,
+    access="exclusive",
+    permission=Permission.MANAGE,
+    steps=_steps,
+    begin=mark_pending,
+    settle=settle_opening,
+    needs_ready=False,
+)

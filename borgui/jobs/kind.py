@@ -1,0 +1,108 @@
+"""What a job kind is: all that the rest of the product needs to know of it, in one object."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sqlalchemy.orm import Session
+
+from borgui.config import Config
+from borgui.jobs.job import Job
+from borgui.models import Settings
+from borgui.security.keys import Keys
+from borgui.security.permissions import Permission
+
+Access = Literal["shared", "exclusive"]
+"""As borg's own locks: readers of a repository share its lane, a writer has it alone."""
+
+Outcome = Mapping[str, Any]
+"""A worker's last word on a job; its fields are described in :mod:`borgui.runner.outcome`."""
+
+Step = dict[str, Any]
+"""One run of a program: name, program, argv, env, passphrases, cwd, parameters (plain JSON)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a kind may use to write its steps."""
+
+    session: Session
+    config: Config
+    settings: Settings
+    keys: Keys
+
+
+def _nothing(_session: Session, _job: Any, _outcome: Outcome) -> None:
+    """The end of a kind that changes no other row."""
+
+
+def _as_it_is(_job: Any) -> None:
+    """The start of a kind that changes no other row."""
+
+
+def _no_fields(_job: Any) -> dict[str, Any]:
+    return {}
+
+
+def _unlimited(_settings: Settings) -> int:
+    return 0
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A call of the JSON API that belongs to one kind; :mod:`borgui.api.kinds` serves it.
+
+    ``rule`` is below ``/api``. It may hold ``<int:repo_id>`` (else a start takes
+    ``repository_id`` in its body) and, for one job, ``<int:job_id>``.
+    """
+
+    method: Literal["GET", "POST"]
+    rule: str
+    does: Literal["start", "show", "list", "log"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """A job kind. Its room is ``jobs/{name}.py``; :data:`borgui.jobs.KINDS` lists them all."""
+
+    name: str
+    """As in ``jobs.kind`` and the API."""
+    label: str
+    """As people read it: ``Backup``."""
+    row: type[Job]
+    access: Access
+    permission: Permission
+    """Who may start, cancel and repeat it."""
+    steps: Callable[[Context, Any], list[Step]]
+    """What the worker is to run for this row; raises :class:`Refused` to fail the job at once."""
+    begin: Callable[[Any], None] = _as_it_is
+    """What a new row of this kind means for its repository, in the transaction that makes it."""
+    settle: Callable[[Session, Any, Outcome], None] = _nothing
+    """What a worker's outcome means for other rows, in the transaction that ends the job.
+
+    Called for every outcome, completed or not. It may raise :class:`Refused` to fail a job whose
+    work was done but cannot stand (a repository that is here already under another name).
+    """
+    fields: Callable[[Any], dict[str, Any]] = _no_fields
+    """The kind's own part of the API's answer."""
+    progress: tuple[str, ...] = ()
+    """Columns of its own table that the live hash carries under the same name."""
+    time_limit: Callable[[Settings], int] = _unlimited
+    """Seconds; 0 is none."""
+    limit: Callable[[Settings], int] = _unlimited
+    """How many may run at once on a machine; 0 is no limit beyond the machine's own."""
+    routes: tuple[Route, ...] = ()
+    """Its own calls in the JSON API, beside those that serve every kind."""
+    body: type[Any] | None = None
+    """A pydantic model of what a start takes beside ``priority``; stored as ``Job.options``."""
+    needs_ready: bool = True
+    """Whether the repository must be ``ready`` when it is started."""
+
+
+class Refused(Exception):
+    """A job that cannot be done, with the code and the sentence its row will carry."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message

@@ -1,0 +1,52 @@
+"""Kind ``refresh``: a repository's archives are listed anew."""
+
+from sqlalchemy.orm import Session
+
+from borgui.borg import commands
+from borgui.jobs.job import Job, Status
+from borgui.jobs.kind import Context, Kind, Outcome, Refused, Step
+from borgui.jobs.repository_state import take_archives
+from borgui.jobs.steps import borg_step
+from borgui.models import Repository
+from borgui.security.permissions import Permission
+
+DESCRIBED = 10
+"""Newest archives whose sizes are read as well: borg reads each one's whole metadata for that."""
+
+
+class RefreshJob(Job):
+    """Has no columns of its own."""
+
+    __mapper_args__ = {"polymorphic_identity": "refresh"}
+
+
+def listing_steps(repository: Repository) -> list[Step]:
+    """All archives by name and time, and the sizes of the newest."""
+    return [
+        borg_step("list", repository, commands.list_archives()),
+        borg_step("info", repository, commands.info_archives(last=DESCRIBED)),
+    ]
+
+
+def _steps(_context: Context, job: RefreshJob) -> list[Step]:
+    if job.repository is None:
+        raise Refused("repository_forgotten", "Its repository is no longer here.")
+    return listing_steps(job.repository)
+
+
+def _settle(session: Session, job: RefreshJob, outcome: Outcome) -> None:
+    if job.repository is not None and outcome.get("status") == Status.COMPLETED:
+        take_archives(session, job.repository, outcome)
+
+
+REFRESH = Kind(
+    name="refresh",
+    label="Refresh",
+    row=RefreshJob,
+    # ``borg info`` opens borg's cache, which only one process may: a reader that needs the lane
+    # alone.
+    access="exclusive",
+    permission=Permission.RUN,
+    steps=_steps,
+    settle=_settle,
+)

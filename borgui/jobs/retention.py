@@ -1,0 +1,56 @@
+"""How much history is kept: the last jobs of each repository and kind, and what must not go."""
+
+import re
+from pathlib import Path
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
+
+from borgui.jobs.job import ENDED, Job, Status
+
+
+def forget_old(session: Session, logs: Path, keep: int, job: Job) -> int:
+    """Remove what is older than the last ``keep`` ended jobs of ``job``'s repository and kind.
+
+    The newest success and the newest failure always stay. Commits, then removes the log files;
+    returns how many jobs went.
+    """
+    same = (
+        Job.repository_id.is_(None)
+        if job.repository_id is None
+        else Job.repository_id == job.repository_id,
+        Job.kind == job.kind,
+        Job.status.in_(ENDED),
+    )
+    oldest_kept = session.scalar(
+        select(Job.id).where(*same).order_by(Job.id.desc()).offset(keep - 1).limit(1)
+    )
+    if oldest_kept is None:
+        return 0
+    stay = [
+        session.scalar(select(func.max(Job.id)).where(*same, Job.status == status))
+        for status in (Status.COMPLETED, Status.FAILED)
+    ]
+    old = session.scalars(
+        select(Job.id).where(*same, Job.id < oldest_kept, Job.id.not_in([i for i in stay if i]))
+    ).all()
+    for start in range(0, len(old), 500):
+        session.execute(delete(Job).where(Job.id.in_(old[start : start + 500])))
+    session.commit()
+    for job_id in old:
+        (logs / f"{job_id}.log").unlink(missing_ok=True)
+    return len(old)
+
+
+def remove_stray_logs(session: Session, logs: Path) -> int:
+    """Remove log files whose job is no longer known; returns how many went."""
+    known = set(session.scalars(select(Job.id)))
+    session.rollback()
+    stray = [
+        path
+        for path in logs.glob("*.log")
+        if re.fullmatch(r"\d+", path.stem) and int(path.stem) not in known
+    ]
+    for path in stray:
+        path.unlink(missing_ok=True)
+    return len(stray)

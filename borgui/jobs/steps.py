@@ -1,0 +1,52 @@
+"""The parts every kind's steps are made of: one run of borg on a repository, as plain JSON."""
+
+import os
+from base64 import b64encode
+from collections.abc import Mapping
+from typing import Any
+
+from borgui.borg import environment
+from borgui.jobs.kind import Step
+from borgui.models import Repository
+
+
+def encode(path: str) -> str:
+    """A path or argument as base64 of its bytes: JSON has no word for bytes."""
+    return b64encode(os.fsencode(path)).decode()
+
+
+def borg_step(
+    name: str,
+    repository: Repository,
+    argv: list[str],
+    *,
+    parameters: Mapping[str, Any] | None = None,
+    env: Mapping[str, str] | None = None,
+    stdin: str | None = None,
+) -> Step:
+    """One call of borg on ``repository``, with the answers its owner has given to borg's questions.
+
+    ``name`` is the reader of its output, see :mod:`borgui.runner`.
+    """
+    answers: dict[str, str] = {"BORG_REPO": repository.path}
+    if repository.accept_unencrypted or repository.encryption == "none":
+        answers |= environment.ACCEPT_UNENCRYPTED
+    if repository.accept_relocated:
+        answers |= environment.ACCEPT_RELOCATED
+    answers |= env or {}
+    return {
+        "name": name,
+        "program": "borg",
+        "argv": [encode(argument) for argument in argv],
+        "env": {key: encode(value) for key, value in answers.items()},
+        "passphrases": passphrases(repository),
+        "cwd": None,
+        "stdin": None if stdin is None else encode(stdin),
+        "parameters": dict(parameters or {}),
+    }
+
+
+def passphrases(repository: Repository) -> list[str]:
+    """What opens it: normally one; two while a change of the passphrase is unconfirmed."""
+    candidates = (repository.passphrase, repository.passphrase_next)
+    return [text for text in candidates if text is not None]

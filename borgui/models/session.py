@@ -1,0 +1,79 @@
+"""The database: its engine, and one session a thread.
+
+The engine says BEGIN itself. Left to Python's sqlite3, a read-modify-write loses updates silently;
+BEGIN IMMEDIATE takes the write lock first. Reads say plain BEGIN and never wait for a writer.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.orm import Session as OrmSession
+from sqlalchemy.orm import scoped_session, sessionmaker
+
+from borgui.models.types import Secret
+from borgui.security.sealing import Sealer
+
+Session: scoped_session[OrmSession] = scoped_session(sessionmaker(expire_on_commit=False))
+"""The session of this thread; :func:`configure` gives it its engine."""
+
+_reading: ContextVar[bool] = ContextVar("reading", default=False)
+
+
+def configure(url: str, sealer: Sealer) -> Engine:
+    """Point :data:`Session` at the database ``url``, its secrets at ``sealer``."""
+    Secret.sealer = sealer
+    engine = _engine(url)
+    Session.remove()
+    Session.configure(bind=engine)
+    os.register_at_fork(after_in_child=lambda: engine.dispose(close=False))
+    return engine
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """Within it, transactions begin without SQLite's write lock."""
+    token = _reading.set(True)
+    try:
+        yield
+    finally:
+        _reading.reset(token)
+
+
+def begin_reading() -> None:
+    """As :func:`reading`, for the rest of this context (a web request that only reads)."""
+    _reading.set(True)
+
+
+def end_reading() -> None:
+    """The opposite of :func:`begin_reading`."""
+    _reading.set(False)
+
+
+def _engine(url: str) -> Engine:
+    if not url.startswith("sqlite"):
+        return create_engine(url, pool_pre_ping=True)
+    engine = create_engine(url, connect_args={"timeout": 10}, pool_size=10, max_overflow=20)
+    event.listen(engine, "connect", _on_connect)
+    event.listen(engine, "begin", _on_begin)
+    return engine
+
+
+def _on_connect(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=NORMAL",
+        "foreign_keys=ON",
+        "busy_timeout=10000",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _on_begin(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN" if _reading.get() else "BEGIN IMMEDIATE")

@@ -1,0 +1,177 @@
+"""The product's processes, and who keeps them alive: ``up`` and each of them alone."""
+
+import logging
+import os
+import socket
+import sys
+from collections.abc import Callable
+
+from borgui import embedded_redis, queueing
+from borgui.config import Config
+from borgui.models import Session, schema
+from borgui.models import session as database
+from borgui.runner import context
+from borgui.runner.machine import Reporter
+from borgui.security import keys as security_keys
+from borgui.security.sealing import Sealer
+from borgui.security.setup_code import ensure_first_admin
+from borgui.supervisor import Child, Supervisor, hold, say
+
+ROLES = ("web", "control", "worker", "scheduler", "redis")
+
+
+class CannotStart(Exception):
+    """Something a person must change first; the message says what."""
+
+
+def up(config: Config) -> int:
+    """All processes under one supervisor, until told to stop; returns the exit code."""
+    roles = [role for role in ROLES if role != "redis" or config.redis_url is None]
+    locks = prepare(config, *roles)
+    _require_port(config)
+    code = migrate(config)
+    children = [
+        web_child(config),
+        control_child(config),
+        scheduler_child(config),
+    ]
+    if config.redis_url is None:
+        embedded_redis.server_program()
+        children.insert(0, redis_child(config))
+    supervisor = _with_workers(config, children)
+    announce(config, code)
+    exit_code = supervisor.run()
+    for lock in locks:
+        os.close(lock)
+    return exit_code
+
+
+def worker(config: Config) -> int:
+    """This machine's workers and what reports of them, until told to stop."""
+    prepare(config, "worker")
+    return _with_workers(config, []).run()
+
+
+def _with_workers(config: Config, children: list[Child]) -> Supervisor:
+    """A supervisor of these children and this machine's workers, which reports of the machine."""
+    url = embedded_redis.url(config)
+    supervisor = Supervisor(children)
+    context.configure(config, url, instance=supervisor.instance)
+    children += worker_children(config)
+    supervisor.tick = Reporter(context.get(), workers=config.jobs).tick
+    return supervisor
+
+
+def alone(config: Config, role: str) -> int:
+    """One of web, control, scheduler or redis, in this very process."""
+    prepare(config, role)
+    if role == "web":
+        announce(config, migrate(config))
+    if role == "control":
+        migrate(config)
+    children: dict[str, Callable[[Config], Child]] = {
+        "web": web_child,
+        "control": control_child,
+        "scheduler": scheduler_child,
+        "redis": redis_child,
+    }
+    children[role](config).target()
+    return 0
+
+
+def prepare(config: Config, *roles: str) -> list[int]:
+    """Folders, log format, and the locks of ``roles``; raises AlreadyRunning."""
+    logging.basicConfig(
+        level=logging.INFO, format="%(name)s: %(message)s", stream=sys.stderr, force=True
+    )
+    for name in ("rq.worker", "rq_scheduler.scheduler", "alembic"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    config.make_folders()
+    return hold(config.run, *roles)
+
+
+def migrate(config: Config) -> str | None:
+    """Bring the database up to date; returns the set-up code while nobody can sign in."""
+    engine = database.configure(config.sqlalchemy_url, Sealer(security_keys.load(config)))
+    if schema.upgrade(engine):
+        say("the database is up to date")
+    code = ensure_first_admin(Session(), config)
+    Session.remove()
+    engine.dispose()
+    return code
+
+
+def announce(config: Config, code: str | None) -> None:
+    """Print where the web listens, and how the first account is made."""
+    host = f"[{config.host}]" if ":" in config.host else config.host
+    print(f"borgui listens on http://{host}:{config.port}{config.url_prefix}/")  # noqa: T201
+    if code is not None:
+        print(f"Nobody can sign in yet. Set-up code (once): {code}")  # noqa: T201
+    sys.stdout.flush()
+
+
+def web_child(config: Config) -> Child:
+    """gunicorn around an application made here, before the fork, to share its memory."""
+    from borgui import create_app
+    from borgui.web import server
+
+    app = create_app(config)
+    return Child("web", lambda: server.run(app, config), stop_first=2)
+
+
+def control_child(config: Config) -> Child:
+    """The one process that admits and finishes jobs."""
+    from borgui.control import process
+
+    return Child("control", _with_redis(config, lambda url: process.run(config, url)), stop_first=3)
+
+
+def scheduler_child(config: Config) -> Child:
+    """rq-scheduler."""
+    from borgui.schedules import process
+
+    return Child("scheduler", _with_redis(config, process.run), stop_first=2)
+
+
+def worker_children(config: Config) -> list[Child]:
+    """As many workers as jobs may run at once, and the quick one."""
+    from borgui.runner.worker import MachineWorker, QuickWorker
+
+    def work(kind: type[MachineWorker] | type[QuickWorker]) -> Callable[[str], None]:
+        def run(url: str) -> None:
+            kind(config.machine, queueing.connect(url)).work(logging_level="WARNING")
+
+        return run
+
+    children = [
+        Child(f"worker {number}", _with_redis(config, work(MachineWorker)))
+        for number in range(1, config.jobs + 1)
+    ]
+    return [*children, Child("quick worker", _with_redis(config, work(QuickWorker)))]
+
+
+def redis_child(config: Config) -> Child:
+    """The embedded Redis, ended last."""
+    return Child("redis", lambda: embedded_redis.serve(config), stop_first=4)
+
+
+def _with_redis(config: Config, target: Callable[[str], None]) -> Callable[[], None]:
+    def run() -> None:
+        embedded_redis.wait_until_ready(config, 30)
+        target(embedded_redis.url(config))
+
+    return run
+
+
+def _require_port(config: Config) -> None:
+    """Fail now, in words, rather than in a child that is started again and again."""
+    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((config.host, config.port))
+        except OSError as error:
+            raise CannotStart(
+                f"Cannot listen on {config.host}:{config.port}: {error.strerror}."
+                " Stop what uses it, or set BORGUI_PORT."
+            ) from error

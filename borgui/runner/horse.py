@@ -1,0 +1,413 @@
+"""A horse: the process that runs one job, from its sealed spec to its outcome.
+
+RQ calls :func:`run_job` in a fork of the worker. Whatever happens, the outcome is on disk, or in
+Redis, before the process ends; only a SIGKILL leaves that to the machine's supervisor.
+"""
+
+import os
+import signal
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from redis.exceptions import RedisError
+
+from borgui import live, queueing
+from borgui.borg import commands
+from borgui.borg.display import command_line, printable_path
+from borgui.borg.progress import Progress
+from borgui.runner import context, locks, outcome, process, program, runfile, steps
+from borgui.runner.logfile import JobLog
+from borgui.runner.masking import Mask
+from borgui.runner.publisher import Publisher
+from borgui.runner.spec import Spec, SpecError, Step
+from borgui.security.sealing import SealError, open_spec
+
+KEEP_SECONDS = 30
+"""How long a horse that could not write its outcome to disk waits for control to have it."""
+
+STOPPED = {
+    "cancelled": (None, "It was cancelled."),
+    "time_limit": ("time_limit", "It was ended: it took longer than its time limit."),
+    "worker_killed": outcome.WORKER_KILLED,
+}
+
+
+class _Signals:
+    stop = False
+
+
+def install_signals() -> None:
+    """SIGTERM is noted and obeyed at the next look; Ctrl-C in a terminal is the worker's."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _note_stop)
+
+
+def _note_stop(_number: int, _frame: FrameType | None) -> None:
+    _Signals.stop = True
+
+
+class FailedError(Exception):
+    """The job cannot go on: a code for programs, a sentence for people."""
+
+    def __init__(self, code: str, message: str, *, retryable: bool = False) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.retryable = retryable
+
+
+def run_job(job: int, attempt: int, sealed: str) -> None:
+    """Run an attempt of a job. Leaves by ``os._exit`` when it was made to stop."""
+    horse = Horse(context.get(), int(job), int(attempt))
+    try:
+        was_run = horse.take()
+    except runfile.AlreadyRunningError as error:
+        process.log.warning("attempt %s refused: job %s", attempt, error)
+        return
+    if was_run:
+        horse.run(sealed)
+    if _Signals.stop:
+        # RQ's own ending talks to Redis, and its worker may be dead already.
+        os._exit(1)
+
+
+class Horse:
+    """One attempt of one job under way: the :class:`~borgui.runner.steps.Run` of its steps."""
+
+    def __init__(self, given: context.Context, job: int, attempt: int) -> None:
+        self.log: JobLog
+        self.grace = 10.0
+        self._given = given
+        self._config = given.config
+        self._job = job
+        self._attempt = attempt
+        self._file: runfile.RunFile | None = None
+        self._publisher = Publisher(given.connect(), job, attempt)
+        self._queue = given.connect_queue()
+        self._mask = Mask(())
+        self._spec: Spec | None = None
+        self._deadline: float | None = None
+        self._next_progress = 0.0
+        self._untold: dict[str, Any] | None = None
+        self._outcome = outcome.new(job, attempt, given.config.machine)
+
+    # --- before -----------------------------------------------------------------------------------
+
+    def take(self) -> bool:
+        """Take the job for this process; False when this attempt is not to be run (any more).
+
+        Raises :class:`~borgui.runner.runfile.AlreadyRunningError`.
+        """
+        try:
+            self._file = runfile.RunFile(self._config.run, self._job)
+            self._record(horse_pid=os.getpid())
+        except OSError as error:
+            self._problem = f"The data folder cannot be written: {error.strerror}."
+        newest = self._publisher.take_over()
+        kept = outcome.read(self._config.run, self._job)
+        if kept is not None and kept.get("attempt") == self._attempt:
+            self._drop("it has run already")
+            return False
+        if newest is not None and newest > self._attempt:
+            self._drop(f"attempt {newest} follows it")
+            return False
+        return True
+
+    _problem: str | None = None
+
+    def _drop(self, reason: str) -> None:
+        process.log.warning("job %s, attempt %s refused: %s", self._job, self._attempt, reason)
+        if self._file is not None:
+            self._file.remove()
+
+    def _record(self, **facts: object) -> None:
+        if self._file is None:
+            return
+        horse = process.identify(os.getpid())
+        self._file.write(
+            attempt=self._attempt,
+            horse_start=horse.start if horse else None,
+            boot_id=process.boot_id(),
+            instance=self._given.instance,
+            **facts,
+        )
+
+    # --- the run ----------------------------------------------------------------------------------
+
+    def run(self, sealed: str) -> None:
+        """Run the steps and leave the outcome."""
+        self._outcome["started_at"] = live.timestamp()
+        path = self._config.logs / f"{self._job}.log"
+        self.log = JobLog(path, lambda text: self._mask(text))
+        try:
+            self._open(sealed)
+            self._publisher.follow(self.log)
+            self._publisher.set(
+                attempt=self._attempt, status="running", outcome=None, horse_pid=os.getpid()
+            )
+            for step in self._steps():
+                self._run_step(step)
+            self._outcome["status"] = "completed"
+        except FailedError as failed:
+            self._fail(failed)
+        except Exception as error:  # noqa: BLE001 - told to the person, and whole in the log
+            self.log.line(traceback.format_exc())
+            self._fail(FailedError("internal_error", f"borgui itself failed: {error!r}."))
+        self._leave()
+
+    def _open(self, sealed: str) -> None:
+        if self._problem is not None:
+            raise FailedError("data_folder", self._problem, retryable=True)
+        machine = self._config.machine
+        try:
+            raw = open_spec(sealed, self._given.transport, self._job, self._attempt, machine)
+            spec = Spec.decode(raw)
+        except (SealError, SpecError) as error:
+            raise FailedError("spec_refused", str(error)) from error
+        self._spec = spec
+        secrets = {*spec.secrets, *(word for step in spec.steps for word in step.passphrases)}
+        self._mask = Mask(secrets)
+        self.grace = spec.cancel_grace
+        if spec.time_limit is not None:
+            self._deadline = time.monotonic() + spec.time_limit
+
+    def _steps(self) -> Iterator[Step]:
+        if self._spec is None:
+            return
+        for step in self._spec.steps:
+            reason = self.stop_reason()
+            if reason is not None:
+                self._stop(reason)
+            yield step
+
+    def _run_step(self, step: Step) -> None:
+        argv = [self._program(step), *step.argv]
+        env = program.base_environment(self._config) | step.env
+        self._publisher.set(step=step.name)
+        command = command_line(step.program, step.argv, env)
+        earlier = self._outcome["command"]
+        command = self._mask(command)
+        self._outcome["command"] = f"{earlier}\n{command}" if earlier else command
+        self.log.line(f"$ {command}")
+        ended = self._try_passphrases(step, argv, env)
+        if ended.verdict.error_code == "lock_timeout" and ended.stopped is None:
+            ended = self._after_lock(step, argv, env, ended)
+        self._take_verdict(step, ended)
+
+    def _program(self, step: Step) -> str:
+        try:
+            if step.program == "borg":
+                return program.find(self._config).path
+            return program.locate(step.program)
+        except program.BorgMissingError as error:
+            raise FailedError("program_missing", str(error)) from error
+
+    def _try_passphrases(self, step: Step, argv: list[str], env: dict[str, str]) -> steps.Ended:
+        candidates: tuple[str | None, ...] = step.passphrases or (None,)
+        for index, secret in enumerate(candidates):
+            if index:
+                self.log.line("The passphrase was wrong; trying the other one that is kept.")
+            ended = self._start(step, argv, env, secret)
+            if ended.verdict.error_code != "passphrase_wrong" or ended.stopped is not None:
+                break
+        if len(candidates) > 1:
+            self._outcome["result"]["passphrase_index"] = index
+        return ended
+
+    def _start(
+        self, step: Step, argv: list[str], env: dict[str, str], secret: str | None
+    ) -> steps.Ended:
+        began = time.monotonic()
+        try:
+            ended = steps.run(self, step, argv, env, secret)
+        except process.StartError as error:
+            raise FailedError("program_missing", str(error)) from error
+        seconds = time.monotonic() - began
+        self.log.line(f"Ended with exit code {ended.exit_code} after {seconds:.1f} s.")
+        return ended
+
+    # --- what the steps call ----------------------------------------------------------------------
+
+    def stop_reason(self) -> str | None:
+        """Why the job must end now, if it must."""
+        if _Signals.stop:
+            return "worker_killed"
+        if self._publisher.cancelled:
+            return "cancelled"
+        if self._deadline is not None and time.monotonic() >= self._deadline:
+            return "time_limit"
+        return None
+
+    def began(self, child: process.Child) -> None:
+        """Tell everyone that borg runs: first control, which has a person waiting."""
+        identity = child.identity
+        is_first = self._outcome["borg_pid"] is None
+        start_time = identity.started_at
+        self._outcome |= {"borg_pid": identity.pid, "borg_start_time": start_time}
+        if is_first:
+            self._untold = {
+                "pid": identity.pid,
+                "start_time": start_time,
+                "started_at": self._outcome["started_at"],
+                "command": self._outcome["command"],
+            }
+        self._publisher.set(pid=identity.pid, start_time=start_time)
+        self._tell_started()
+        with suppress(OSError):  # the lock is held; Redis has the pid too
+            self._record(borg_pid=identity.pid, borg_start=identity.start, start_time=start_time)
+        self._publisher.flush(now=True)
+
+    def _tell_started(self) -> None:
+        if self._untold is None:
+            return
+        try:
+            queueing.enqueue_control(
+                self._queue, queueing.STARTED, self._job, self._attempt, self._untold
+            )
+        except RedisError as error:
+            process.log.warning("job %s: control is not told yet: %s", self._job, error)
+        else:
+            self._untold = None
+
+    def progress(self, progress: Progress) -> None:
+        """Publish the state, at most twice a second."""
+        self._outcome["progress"] = progress.as_numbers()
+        self._publisher.set(**progress.as_numbers())
+        if self._publisher.flush() and self._untold is not None:
+            self._tell_started()
+
+    # --- a lock in the way ------------------------------------------------------------------------
+
+    def _after_lock(
+        self, step: Step, argv: list[str], env: dict[str, str], ended: steps.Ended
+    ) -> steps.Ended:
+        """Once more without a lock that nobody alive holds; else say who holds it.
+
+        The lane is ours, so no other job of this machine is in the repository.
+        """
+        repository = step.local_repository
+        if step.program != "borg" or repository is None:
+            return ended
+        owners = locks.owners(Path(repository))
+        if not owners:
+            return ended
+        host = env["BORG_HOST_ID"]
+        names = ", ".join(f"process {owner.pid} on {owner.host}" for owner in owners)
+        if not all(owner.is_dead(host, argv[0]) for owner in owners):
+            message = ended.verdict.error_message or "The repository is locked."
+            raise FailedError("lock_timeout", f"{message} It is held by {names}.", retryable=True)
+        note = f"A stale lock of this machine was removed ({names}, which is no longer running)."
+        self.log.line(note)
+        self._outcome["notes"].append(note)
+        self._start(_breaking(step), [argv[0], *commands.break_lock()], env, None)
+        return self._try_passphrases(step, argv, env)
+
+    # --- after ------------------------------------------------------------------------------------
+
+    def _take_verdict(self, step: Step, ended: steps.Ended) -> None:
+        verdict = ended.verdict
+        self._outcome["progress"] = ended.progress.as_numbers()
+        self._outcome["exit_code"] = ended.exit_code
+        self._outcome["warning_count"] += verdict.warning_count
+        kept = self._outcome["warnings"]
+        kept += [self._masked(each.as_json()) for each in verdict.warnings][: 500 - len(kept)]
+        self._outcome["unread_sources"] += map(printable_path, verdict.unread_sources)
+        if ended.answer is not None:
+            self._outcome["result"][step.name] = ended.answer
+        if verdict.status == "completed":
+            return  # also where a stop came too late to change anything
+        if ended.stopped is not None:
+            self._stop(ended.stopped)
+        raise FailedError(
+            verdict.error_code or "failed",
+            " ".join(filter(None, (verdict.error_message, self._quoted(verdict.detail)))),
+            retryable=verdict.retryable,
+        )
+
+    def _masked(self, warning: dict[str, str | None]) -> dict[str, str | None]:
+        return {name: text and self._mask(text) for name, text in warning.items()}
+
+    def _quoted(self, detail: str | None) -> str | None:
+        return f"borg says: {self._mask(detail)[:1000]}" if detail else None
+
+    def _stop(self, reason: str) -> None:
+        code, message = STOPPED[reason]
+        self._outcome["stopped"] = reason
+        raise FailedError(code or reason, message)
+
+    def _fail(self, failed: FailedError) -> None:
+        is_cancelled = self._outcome.pop("stopped", None) == "cancelled"
+        self._outcome["status"] = "cancelled" if is_cancelled else "failed"
+        self._outcome["error_code"] = None if is_cancelled else failed.code
+        self._outcome["error_message"] = None if is_cancelled else self._mask(failed.message)
+        self._outcome["retryable"] = failed.retryable
+        self.log.line(failed.message)
+
+    def _leave(self) -> None:
+        """Outcome to disk, then to Redis, then word to control, then the lock."""
+        if self.log.problem is not None:
+            self._outcome["notes"].append(f"The log file is not whole: {self.log.problem}.")
+        self.log.close()
+        self._outcome |= {
+            "completed_at": live.timestamp(),
+            "log": self.log.capped.text(),
+            "log_size": self.log.end,
+            "log_truncated": self.log.capped.truncated,
+        }
+        is_kept = self._keep()
+        is_told = self._publish()
+        if not is_kept:
+            self._hold_on(is_told=is_told)
+        if self._file is not None:
+            self._file.remove()
+
+    def _keep(self) -> bool:
+        try:
+            outcome.write(self._config.run, self._outcome)
+        except OSError as error:
+            process.log.warning("job %s: outcome not on disk: %s", self._job, error)
+            return False
+        return True
+
+    def _publish(self) -> bool:
+        """Write the hash and tell control. Where this fails the supervisor does it later."""
+        self._publisher.set(**self._outcome["progress"])
+        if not self._publisher.end(self._outcome):
+            return False
+        try:
+            queueing.enqueue_control(self._queue, queueing.FINISH, self._job, self._attempt)
+        except RedisError as error:
+            process.log.warning("job %s: control is not told: %s", self._job, error)
+            return False
+        return True
+
+    def _hold_on(self, *, is_told: bool) -> None:
+        """The outcome is not on disk: stay until it is, or until control has it.
+
+        Without Redis there is nobody else who knows it, so then there is no end to the waiting
+        but a SIGTERM.
+        """
+        deadline = time.monotonic() + KEEP_SECONDS
+        while not _Signals.stop and not (is_told and time.monotonic() > deadline):
+            if self._keep() or (is_told and self._is_settled()):
+                return
+            is_told = is_told or self._publish()
+            time.sleep(0.5)
+
+    def _is_settled(self) -> bool:
+        try:
+            settled = live.acknowledged(self._given.connect(), self._config.machine)
+        except RedisError:
+            return False
+        return f"{self._job}:{self._attempt}" in settled
+
+
+def _breaking(step: Step) -> Step:
+    return Step(
+        name="break_lock", program=step.program, argv=tuple(commands.break_lock()), env=step.env
+    )

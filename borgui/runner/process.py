@@ -1,0 +1,272 @@
+"""The one place that starts processes, watches them and ends them."""
+
+import ctypes
+import logging
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+log = logging.getLogger("borgui.runner")
+
+_PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None, use_errno=True)
+# Converted before any fork: between fork and exec there is time for a system call, not for ctypes
+# to look up symbols and import lock holders to be waited for.
+_PRCTL_ARGUMENTS = (ctypes.c_int(_PR_SET_PDEATHSIG), ctypes.c_ulong(signal.SIGTERM))
+_TICKS = os.sysconf("SC_CLK_TCK")
+_PROC = Path("/proc")
+
+
+def die_with(parent: int) -> None:
+    """Have the kernel send SIGTERM to this process when the thread that forked it ends.
+
+    ``parent`` is that process's pid, read before the fork: had it died since, no signal would come.
+    """
+    _LIBC.prctl(*_PRCTL_ARGUMENTS)
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessId:
+    """A process beyond doubt: pids are used again, a pid with its start time is not.
+
+    ``start`` counts clock ticks since boot, field 22 of ``/proc/PID/stat`` (proc(5)).
+    """
+
+    pid: int
+    start: int
+
+    @property
+    def started_at(self) -> str:
+        """The start time as ISO 8601 in UTC, from the ticks and the time of boot."""
+        moment = datetime.fromtimestamp(boot_time() + self.start / _TICKS, UTC)
+        return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+    def is_alive(self) -> bool:
+        """Whether this very process exists and is no zombie."""
+        found = _stat(self.pid)
+        return found is not None and found[1] == self.start and found[0] not in "ZX"
+
+
+def identify(pid: int) -> ProcessId | None:
+    """The process that has ``pid`` now; ``None`` when there is none."""
+    found = _stat(pid)
+    return None if found is None else ProcessId(pid, found[1])
+
+
+def command_of(pid: int) -> str:
+    """The arguments of a process joined by blanks; ``""`` when it is gone or not ours to read."""
+    try:
+        raw = (_PROC / str(pid) / "cmdline").read_bytes()
+    except OSError:
+        return ""
+    return os.fsdecode(raw.replace(b"\0", b" ")).strip()
+
+
+def _stat(pid: int) -> tuple[str, int] | None:
+    """State letter and start ticks. The command in between may hold blanks and parentheses."""
+    try:
+        text = (_PROC / str(pid) / "stat").read_bytes()
+    except OSError:
+        return None
+    values = text[text.rindex(b")") + 2 :].split()
+    return values[0].decode(), int(values[19])
+
+
+def boot_time() -> float:
+    """Seconds since 1970 at which this machine booted (moves with a clock that is set)."""
+    for line in (_PROC / "stat").read_bytes().splitlines():
+        if line.startswith(b"btime "):
+            return float(line.split()[1])
+    raise OSError("/proc/stat names no boot time")
+
+
+def boot_id() -> str:
+    """The kernel's own name for this boot."""
+    return (_PROC / "sys/kernel/random/boot_id").read_text().strip()
+
+
+class StartError(Exception):
+    """A program could not be started; the message says why."""
+
+
+@dataclass(slots=True)
+class Child:
+    """A running child and the reading ends of its two pipes (non-blocking)."""
+
+    popen: subprocess.Popen[bytes]
+    identity: ProcessId
+    stdout: int
+    stderr: int
+
+    @property
+    def pid(self) -> int:
+        """Its process id, which is its process group's and session's too."""
+        return self.popen.pid
+
+    def close(self) -> None:
+        """Give the pipes back."""
+        for stream in (self.popen.stdout, self.popen.stderr):
+            if stream is not None:
+                stream.close()
+
+    def terminate(self) -> None:
+        """SIGTERM to the child alone: at once to its group, an ssh would die before its borg."""
+        with suppress(ProcessLookupError):
+            self.popen.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """SIGKILL to its whole process group."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+
+
+def start(
+    argv: Sequence[bytes],
+    env: Mapping[bytes, bytes],
+    *,
+    cwd: bytes | None = None,
+    secret: str | None = None,
+    stdin: bytes | None = None,
+) -> Child:
+    """Start a program in a session of its own; it ends when this process does.
+
+    Its stdin holds ``stdin``, else it is ``/dev/null``. ``secret`` is put in a pipe whose number
+    the variable ``BORG_PASSPHRASE_FD`` of its environment holds. Raises :class:`StartError`.
+    Call it from the main thread: the kernel ties the child to the thread that starts it.
+    """
+    environment = dict(env)
+    passed: tuple[int, ...] = ()
+    if secret is not None:
+        passed = (_secret_pipe(secret),)
+        environment[b"BORG_PASSPHRASE_FD"] = str(passed[0]).encode()
+    source = subprocess.DEVNULL if stdin is None else _memory_file(stdin)
+    try:
+        popen = subprocess.Popen(
+            list(argv),
+            stdin=source,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+            env=environment,
+            cwd=cwd,
+            pass_fds=passed,
+            start_new_session=True,
+            preexec_fn=_death_setter(),  # noqa: PLW1509 - two system calls, prepared above
+        )
+    except FileNotFoundError as error:
+        missing = cwd if error.filename == cwd and cwd is not None else argv[0]
+        raise StartError(f"{os.fsdecode(missing)} was not found on this machine.") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise StartError(f"{os.fsdecode(argv[0])} could not be started: {reason}.") from error
+    finally:
+        for descriptor in (*passed, source):
+            if descriptor >= 0:  # DEVNULL is a negative number
+                os.close(descriptor)
+    return _watch(popen)
+
+
+def _watch(popen: subprocess.Popen[bytes]) -> Child:
+    if popen.stdout is None or popen.stderr is None:
+        raise StartError("a child without pipes")  # not reached: both were asked for
+    pipes = popen.stdout.fileno(), popen.stderr.fileno()
+    for descriptor in pipes:
+        os.set_blocking(descriptor, False)
+    # Not yet waited for, so it is there, be it as a zombie.
+    identity = identify(popen.pid) or ProcessId(popen.pid, 0)
+    return Child(popen, identity, *pipes)
+
+
+def _death_setter() -> Callable[[], None]:
+    parent = os.getpid()
+
+    def set_death_signal() -> None:
+        die_with(parent)
+
+    return set_death_signal
+
+
+def _secret_pipe(secret: str) -> int:
+    """The reading end of a pipe that holds ``secret``. Pipes hold 64 KiB before a write waits."""
+    raw = secret.encode("utf-8", "surrogateescape")
+    if len(raw) > 32 * 1024:
+        raise StartError("A passphrase may have at most 32 KiB.")
+    reading, writing = os.pipe()
+    try:
+        os.write(writing, raw)
+    finally:
+        os.close(writing)
+    return reading
+
+
+def _memory_file(data: bytes) -> int:
+    """A file without a name that holds ``data``, to be read from its beginning."""
+    descriptor = os.memfd_create("stdin", os.MFD_CLOEXEC)
+    with os.fdopen(os.dup(descriptor), "wb") as file:
+        file.write(data)
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return descriptor
+
+
+def end(identity: ProcessId, grace: float) -> bool:
+    """End a process that is no child of ours, with its group; whether it is gone.
+
+    SIGTERM to itself, after ``grace`` seconds SIGKILL to the group it leads. Waits at most two
+    seconds more, since a process in an uninterruptible system call stays until that returns.
+    """
+    _signal(identity, signal.SIGTERM)
+    if _wait_gone(identity, grace):
+        return True
+    with suppress(ProcessLookupError, PermissionError):
+        if identity.is_alive() and os.getpgid(identity.pid) == identity.pid:
+            os.killpg(identity.pid, signal.SIGKILL)
+    _signal(identity, signal.SIGKILL)
+    return _wait_gone(identity, 2)
+
+
+def _signal(identity: ProcessId, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        if identity.is_alive():
+            os.kill(identity.pid, number)
+
+
+def _wait_gone(identity: ProcessId, seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while identity.is_alive():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def output_of(argv: Sequence[str], *, seconds: float, env: Mapping[str, str]) -> tuple[int, str]:
+    """Run a short program to its end: exit code and the first 4 KiB of what it printed.
+
+    Raises :class:`StartError`, also when it takes longer than ``seconds``.
+    """
+    try:
+        done = subprocess.run(
+            list(argv),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=dict(env),
+            timeout=seconds,
+            start_new_session=True,
+            check=False,
+        )
+    except FileNotFoundError as error:
+        raise StartError(f"{argv[0]} was not found on this machine.") from error
+    except subprocess.TimeoutExpired as error:
+        raise StartError(f"{argv[0]} gave no answer within {seconds:g} seconds.") from error
+    except OSError as error:
+        raise StartError(f"{argv[0]} could not be started: {error.strerror}.") from error
+    return done.returncode, done.stdout[:4096].decode("utf-8", "replace")

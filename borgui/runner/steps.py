@@ -1,0 +1,186 @@
+"""Runs one step: a program, its events folded, its output read, its end judged."""
+
+import json
+import os
+import time
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from borgui.borg.errors import Verdict, judge
+from borgui.borg.events import parse_line, printable
+from borgui.borg.output import Created, OutputError, parse_create
+from borgui.borg.progress import Progress, ProgressFold
+from borgui.runner import process, streams
+from borgui.runner.logfile import JobLog
+from borgui.runner.scan import Scan
+from borgui.runner.spec import Step, unpack
+
+ANSWERING = frozenset({"create", "list", "info"})
+"""Steps whose stdout is one JSON object. Of all others stdout goes to the log."""
+
+PATIENCE = 0.25
+"""Seconds between two looks at what else may have happened."""
+
+
+class Run(Protocol):
+    """What a step needs of the job it belongs to."""
+
+    log: JobLog
+
+    def stop_reason(self) -> str | None:
+        """Why the job must end now: ``cancelled``, ``time_limit``, ``worker_killed``."""
+
+    def began(self, child: process.Child) -> None:
+        """A process runs."""
+
+    def progress(self, progress: Progress) -> None:
+        """Its state; called often, cheap when nothing is due."""
+
+    grace: float
+    """Seconds between SIGTERM and SIGKILL."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a process ended. ``answer``: the JSON object it printed, for steps that answer."""
+
+    exit_code: int
+    verdict: Verdict
+    progress: Progress
+    answer: dict[str, Any] | None
+    stopped: str | None
+    """The reason it was ended for, if it was."""
+
+
+def run(
+    job: Run,
+    step: Step,
+    argv: list[str],
+    env: dict[str, str],
+    secret: str | None,
+) -> Ended:
+    """Run a program to its end. Raises :class:`~borgui.runner.process.StartError`."""
+    child = process.start(
+        [os.fsencode(word) for word in argv],
+        {os.fsencode(name): os.fsencode(value) for name, value in env.items()},
+        cwd=None if step.cwd is None else os.fsencode(step.cwd),
+        secret=secret,
+        stdin=step.stdin,
+    )
+    try:
+        job.began(child)
+        watch = _Watch(job, step, child, env)
+        try:
+            watch.read()
+        finally:
+            watch.scan.stop()
+            if watch.stopped:
+                child.kill()  # what is left of its group; the leader's pid is still its own
+            code = child.popen.wait()
+    finally:
+        child.close()
+    return watch.conclude(code)
+
+
+class _Watch:
+    """One process under way."""
+
+    def __init__(self, job: Run, step: Step, child: process.Child, env: dict[str, str]) -> None:
+        self.stopped: str | None = None
+        self._job = job
+        self._step = step
+        self._child = child
+        self._kill_at: float | None = None
+        self._lines, self._printed = streams.Lines(), streams.Lines()
+        self._answer = streams.Answer()
+        expected = _expected_size(step)
+        self._fold = ProgressFold(step.name, time.monotonic(), expected)
+        wanted = step.name == "create" and not expected
+        self.scan = Scan.beside(step, env) if wanted else Scan.none()
+
+    def read(self) -> None:
+        """Read until it has ended."""
+        streams.read_to_end(self._child, self._take_stdout, self._take_stderr, self._tick)
+        self._take_lines(self._lines.last())
+        self._print(self._printed.last())
+
+    def conclude(self, code: int) -> Ended:
+        """The verdict on the process that ended with ``code``."""
+        now = time.monotonic()
+        answer = self._read_answer()
+        created = _created(answer) if self._step.name == "create" else None
+        sources = [unpack(each) for each in self._step.parameters.get("sources_b64", ())]
+        verdict = judge(
+            self._step.name, code, self._fold.evidence, created=created, sources=sources
+        )
+        is_well = created is not None and verdict.status == "completed"
+        progress = (
+            self._fold.final(created.stats, now)
+            if is_well and created is not None
+            else self._fold.snapshot(now)
+        )
+        return Ended(code, verdict, progress, answer, self.stopped)
+
+    def _take_stdout(self, data: bytes) -> None:
+        if self._step.name in ANSWERING:
+            self._answer.feed(data)
+        else:
+            self._print(self._printed.feed(data))
+
+    def _take_stderr(self, data: bytes) -> None:
+        self._take_lines(self._lines.feed(data))
+
+    def _take_lines(self, lines: list[bytes]) -> None:
+        now = time.monotonic()
+        for line in lines:
+            for event in parse_line(line):
+                self._fold.feed(event, now)
+                text = printable(event)
+                if text is not None:
+                    self._job.log.line(text)
+
+    def _print(self, lines: list[bytes]) -> None:
+        for line in lines:
+            if line.strip():
+                self._job.log.line(line.decode("utf-8", "replace"))
+
+    def _tick(self) -> float:
+        now = time.monotonic()
+        found = self.scan.take()
+        if found is not None:
+            self._fold.expect(found.original_size)
+        self._job.progress(self._fold.snapshot(now))
+        if self.stopped is None:
+            self.stopped = self._job.stop_reason()
+            if self.stopped is not None:
+                self._child.terminate()
+                self._kill_at = now + self._job.grace
+        elif self._kill_at is not None and now >= self._kill_at:
+            self._job.log.line(f"It did not end within {self._job.grace:g} seconds: killed.")
+            self._child.kill()
+            self._kill_at = None
+        return PATIENCE
+
+    def _read_answer(self) -> dict[str, Any] | None:
+        if self._answer.overflowed:
+            self._job.log.line("borg's answer is larger than 64 MiB and was dropped.")
+            return None
+        try:
+            answer = json.loads(self._answer.data or b"null")
+        except ValueError:
+            return None
+        return answer if isinstance(answer, dict) else None
+
+
+def _expected_size(step: Step) -> int | None:
+    size = (step.parameters.get("expected") or {}).get("original_size")
+    return size if isinstance(size, int) and size > 0 else None
+
+
+def _created(answer: dict[str, Any] | None) -> Created | None:
+    if answer is None:
+        return None
+    try:
+        return parse_create(json.dumps(answer).encode())
+    except OutputError:
+        return None

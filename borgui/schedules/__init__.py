@@ -1,0 +1,1 @@
+"""Triggers: what rq-scheduler is asked to call, and when. It only ever calls control."""

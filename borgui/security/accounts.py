@@ -1,0 +1,30 @@
+"""Accounts made or mended from the command line."""
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from borgui.errors import Invalid
+from borgui.models import User
+from borgui.security.passwords import hash_password, objection
+from borgui.security.permissions import Role
+
+
+def set_account(session: Session, username: str, password: str, role: str | None) -> str:
+    """Make the account, or give it this password (and role); says what was done. Commits.
+
+    Every session of an account that is changed ends. Raises :class:`Invalid`.
+    """
+    problem = objection(password)
+    if problem:
+        raise Invalid({"password": problem}, problem)
+    user = session.scalar(select(User).where(User.username == username))
+    done = "changed"
+    if user is None:
+        done = "made"
+        user = User(username=username, role=role or Role.ADMIN, session_version=0)
+        session.add(user)
+    user.password_hash = hash_password(password)
+    user.role = role or user.role
+    user.session_version += 1
+    session.commit()
+    return f"The account {username} ({user.role}) was {done}."

@@ -1,0 +1,197 @@
+"""One parent for all processes: forks them from what it has imported, starts again what dies.
+
+The parent imports everything once and freezes the garbage collector, so its children share that
+memory. They are ended with it: on a signal in order, and by the kernel should it be killed.
+"""
+
+import fcntl
+import gc
+import os
+import secrets
+import signal
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from borgui.runner import process
+
+FIRST_DELAY = 0.5
+LONGEST_DELAY = 30.0
+STEADY_AFTER = 60.0
+"""A child that lived so many seconds has its back-off forgotten."""
+TICK = 0.5
+WATCHED = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD})
+"""Blocked in the parent and waited for: nothing of its work is ever cut in two."""
+STOP_GRACE = 25.0
+"""Seconds from SIGTERM to SIGKILL; more than a worker gives its borg."""
+
+
+class AlreadyRunning(Exception):
+    """Another process holds this data folder; the message names it."""
+
+
+@dataclass
+class Child:
+    """A process to keep alive: ``target`` runs in the fork and returns or raises when it ends."""
+
+    name: str
+    target: Callable[[], None]
+    stop_first: int = 1
+    """Lower numbers are stopped earlier; the next number waits until they are gone."""
+    pid: int | None = None
+    started_at: float = 0.0
+    delay: float = FIRST_DELAY
+    due_at: float = 0.0
+
+
+@dataclass
+class Supervisor:
+    """Keeps ``children`` alive until it is told to stop; calls ``tick`` twice a second."""
+
+    children: list[Child]
+    tick: Callable[[], None] = lambda: None
+    instance: str = field(default_factory=lambda: secrets.token_hex(8))
+    _stopping: bool = False
+
+    def run(self) -> int:
+        """Fork, watch, and end in order; returns the exit code."""
+        gc.collect()
+        gc.freeze()
+        signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED)
+        try:
+            while not self._stopping:
+                self._start_due()
+                self.tick()
+                self._wait(TICK)
+        finally:
+            self.stop()
+        return 0
+
+    def stop(self) -> None:
+        """End every child, those that others need last."""
+        for order in sorted({child.stop_first for child in self.children}):
+            group = [each for each in self.children if each.stop_first == order and each.pid]
+            for child in group:
+                _signal(child.pid, signal.SIGTERM)
+            deadline = time.monotonic() + STOP_GRACE
+            while any(each.pid for each in group) and time.monotonic() < deadline:
+                self._reap()
+                time.sleep(0.02)
+            for child in group:
+                _signal(child.pid, signal.SIGKILL)
+        self._reap()
+
+    def _wait(self, seconds: float) -> None:
+        """Until a child dies, somebody wants us to stop, or the time is over."""
+        caught = signal.sigtimedwait(WATCHED, seconds)
+        if caught is not None and caught.si_signo != signal.SIGCHLD:
+            self._stopping = True
+        self._reap()
+
+    def _start_due(self) -> None:
+        for child in self.children:
+            if child.pid is None and child.due_at <= time.monotonic():
+                self._start(child)
+
+    def _start(self, child: Child) -> None:
+        child.started_at = time.monotonic()
+        child.pid = fork(child.name, child.target)
+
+    def _reap(self) -> None:
+        for child in self.children:
+            if child.pid is not None:
+                pid, status = os.waitpid(child.pid, os.WNOHANG)
+                if pid:
+                    self._buried(child, status)
+
+    def _buried(self, child: Child, status: int) -> None:
+        lived = time.monotonic() - child.started_at
+        child.pid = None
+        if self._stopping:
+            return
+        if lived > STEADY_AFTER:
+            child.delay = FIRST_DELAY
+        child.due_at = time.monotonic() + child.delay
+        say(f"{child.name} {_reason(status)}; it is started again in {child.delay:g} s")
+        child.delay = min(child.delay * 2, LONGEST_DELAY)
+
+
+def fork(name: str, target: Callable[[], None]) -> int:
+    """Run ``target`` in a child that dies with this process; returns its pid."""
+    parent = os.getpid()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    pid = os.fork()
+    if pid:
+        return pid
+    code = 1
+    try:
+        os.setsid()  # Ctrl-C reaches the parent alone, which ends its children in order
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, WATCHED)
+        process.die_with(parent)
+        target()
+        code = 0
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 1
+    except BaseException as error:
+        say(f"{name}: {type(error).__name__}: {error}")
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def say(text: str) -> None:
+    """One line for whoever reads the terminal or the journal."""
+    sys.stderr.write(f"borgui: {text}\n")
+    sys.stderr.flush()
+
+
+def hold(run_folder: Path, *roles: str, patience: float = 5.0) -> list[int]:
+    """Take the locks of ``roles`` on this data folder; raises :class:`AlreadyRunning`.
+
+    Children keep them, so they are free only when the last of them is gone; ``patience`` seconds
+    are given to one that is just ending. Returns the descriptors: closing them gives up the locks.
+    """
+    deadline = time.monotonic() + patience
+    held = []
+    for role in roles:
+        path = run_folder / f"{role}.lock"
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        while not _lock(descriptor):
+            if time.monotonic() > deadline:
+                owner = os.read(descriptor, 32).decode("ascii", "replace").strip() or "unknown"
+                raise AlreadyRunning(
+                    f"borgui ({role}) is running already on {run_folder.parent} (process {owner})."
+                    " Stop it first, or give this one its own BORGUI_DATA_DIR."
+                )
+            time.sleep(0.05)
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        held.append(descriptor)
+    return held
+
+
+def _lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _signal(pid: int | None, number: signal.Signals) -> None:
+    if pid is None:
+        return
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return
+
+
+def _reason(status: int) -> str:
+    if os.WIFSIGNALED(status):
+        return f"was ended by {signal.Signals(os.WTERMSIG(status)).name}"
+    return f"ended with exit code {os.waitstatus_to_exitcode(status)}"

@@ -1,0 +1,135 @@
+"""How values look on a page: moments, spans, sizes, counts and paths. Pure functions.
+
+Unknown (``None``) is an en dash, never a zero. What may be odd (a path, a name, a log) is escaped
+here, so that no page can fail on it: a byte that is no UTF-8 shows as ``\\xNN``.
+"""
+
+import re
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+from markupsafe import Markup, escape
+
+from borgui.borg.display import printable_path
+from borgui.models import now
+
+UNKNOWN = Markup('<span class="unknown" title="not known">–</span>')
+TAIL = 28
+"""Characters of a path that always show, at its end."""
+
+_ODD = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_ODD_IN_TEXT = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+_UNITS = ("kB", "MB", "GB", "TB", "PB", "EB")
+_MINUTE, _HOUR, _DAY = 60, 3600, 86400
+
+
+def printable(text: str) -> str:
+    """Text that can be encoded: odd bytes as ``\\xNN``; line ends and tabs stay."""
+    if text.isascii() or not _ODD_IN_TEXT.search(text):
+        return text
+    return _ODD_IN_TEXT.sub(lambda match: printable_path(match.group()), text)
+
+
+def is_odd(text: str) -> bool:
+    """Whether it holds what cannot be typed or shown as it is."""
+    return _ODD.search(text) is not None
+
+
+def marked(text: str) -> Markup:
+    """Text with each odd byte escaped and marked as such."""
+    if not is_odd(text):
+        return escape(text)
+    pieces = re.split(f"({_ODD.pattern}+)", text)
+    return Markup("").join(
+        Markup('<span class="odd" title="a byte that is no text">{}</span>').format(
+            printable_path(piece)
+        )
+        if _ODD.match(piece)
+        else piece
+        for piece in pieces
+        if piece
+    )
+
+
+def path(text: str | None) -> Markup:
+    """A path that shortens in its middle, and is whole on hover, on focus and when copied."""
+    if text is None:
+        return UNKNOWN
+    cut = max(len(text) - TAIL, 0)
+    slash = text.rfind("/", cut, len(text) - 1)
+    cut = slash if slash > 0 else cut
+    head = Markup('<span class="path-head">{}</span>').format(marked(text[:cut])) if cut else ""
+    return Markup(
+        '<span class="path" tabindex="0" title="{whole}" data-whole="{whole}">'
+        '{head}<span class="path-tail">{tail}</span></span>'
+    ).format(whole=printable_path(text), head=head, tail=marked(text[cut:]))
+
+
+def size(count: float | None) -> Markup:
+    """A size as borg prints it (decimal), the exact number of bytes on hover."""
+    if count is None:
+        return UNKNOWN
+    return Markup('<span title="{} bytes">{}</span>').format(f"{int(count):,}", size_text(count))
+
+
+def size_text(count: float) -> str:
+    """``1.23 GB``: borg's own rounding (``borg.helpers.format_file_size``)."""
+    if abs(count) < 1000:
+        return f"{int(count)} B"
+    for unit in _UNITS:
+        count /= 1000
+        if abs(round(count, 2)) < 1000:
+            return f"{count:.2f} {unit}"
+    return f"{count:.2f} {_UNITS[-1]}"
+
+
+def number(count: int | None) -> Markup | str:
+    """A count with its thousands apart."""
+    return UNKNOWN if count is None else f"{count:,}"
+
+
+def span(seconds: float | None) -> str:
+    """A length of time in its two largest units: ``3 min 12 s``."""
+    if seconds is None:
+        return "–"
+    seconds = max(int(seconds), 0)
+    if seconds < _MINUTE:
+        return f"{seconds} s"
+    if seconds < _HOUR:
+        return f"{seconds // _MINUTE} min {seconds % _MINUTE:02d} s"
+    if seconds < _DAY:
+        return f"{seconds // _HOUR} h {seconds % _HOUR // _MINUTE:02d} min"
+    return f"{seconds // _DAY} d {seconds % _DAY // _HOUR:02d} h"
+
+
+def age(moment: datetime, at: datetime | None = None) -> str:
+    """How long ago, in one unit: ``3 h``, ``12 days``."""
+    seconds = max(((at or now()) - moment).total_seconds(), 0)
+    if seconds < _MINUTE:
+        return "1 min"
+    if seconds < _HOUR:
+        return f"{int(seconds // _MINUTE)} min"
+    if seconds < 2 * _DAY:
+        return f"{int(seconds // _HOUR)} h"
+    return f"{int(seconds // _DAY)} days"
+
+
+def ago(moment: datetime, at: datetime | None = None) -> str:
+    """``3 h ago``; ``in 5 min`` for what is to come."""
+    at = at or now()
+    ahead = (moment - at).total_seconds()
+    if ahead > 5:
+        return f"in {span(ahead)}"
+    return "just now" if ahead > -45 else f"{age(moment, at)} ago"
+
+
+def exact(moment: datetime, zone: ZoneInfo) -> str:
+    """``23 Nov 2026, 20:41:06 CET``: the moment in a zone that is named."""
+    there = moment.astimezone(zone)
+    name = there.tzname() or ""
+    return f"{there.day} {there:%b %Y, %H:%M:%S} {name if name[:1].isalpha() else 'UTC' + name}"
+
+
+def machine_time(moment: datetime) -> str:
+    """For ``<time datetime>``: ISO 8601 in UTC."""
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,0 +1,5 @@
+"""For gunicorn and its kind: ``gunicorn wsgi:app``."""
+
+from borgui import create_app
+
+app = create_app()
