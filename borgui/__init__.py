@@ -25,12 +25,13 @@ def create_app(config: Config | None = None) -> "Flask":
     """
     from flask import Flask
 
-    from borgui import api, extensions, web
+    from borgui import api, extensions
     from borgui.models.session import configure
     from borgui.security import access
     from borgui.security import keys as security_keys
     from borgui.security.sealing import Sealer
-    from borgui.web import converters, errors, headers, layout, prefix
+    from borgui.web import converters, errors, headers, pages, prefix
+    from borgui.web.account import account
 
     config = config or Config.from_env()
     config.make_folders()
@@ -54,15 +55,15 @@ def create_app(config: Config | None = None) -> "Flask":
     )
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.session_interface = prefix.Sessions()
-    app.get_send_file_max_age = _static_age  # type: ignore[method-assign]
+    app.get_send_file_max_age = _static_age  # type: ignore[method-assign,assignment]
     configure(config.sqlalchemy_url, Sealer(keys))
-    layout.register(app)
     converters.init_app(app)
     extensions.init_app(app, config)
     access.init_app(app)
     headers.init_app(app)
     errors.init_app(app)
-    for blueprint in (*web.BLUEPRINTS, *api.BLUEPRINTS):
+    pages.register(app)
+    for blueprint in (account, *api.BLUEPRINTS):
         app.register_blueprint(blueprint)
     access.check_complete(app)
     _behind_proxies(app, config)

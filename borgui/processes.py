@@ -4,6 +4,7 @@ import logging
 import os
 import socket
 import sys
+import time
 from collections.abc import Callable
 
 from borgui import embedded_redis, queueing
@@ -17,6 +18,7 @@ from borgui.security.sealing import Sealer
 from borgui.security.setup_code import ensure_first_admin
 from borgui.supervisor import Child, Supervisor, hold, say
 
+REPORT_SECONDS = 5.0
 ROLES = ("web", "control", "worker", "scheduler", "redis")
 
 
@@ -57,9 +59,29 @@ def _with_workers(config: Config, children: list[Child]) -> Supervisor:
     url = embedded_redis.url(config)
     supervisor = Supervisor(children)
     context.configure(config, url, instance=supervisor.instance)
-    children += worker_children(config)
-    supervisor.tick = Reporter(context.get(), workers=config.jobs).tick
+    workers = worker_children(config)
+    children += workers
+    reporter = Reporter(
+        config,
+        url,
+        supervisor.instance,
+        lambda: sum(1 for child in workers if child.pid and not child.name.startswith("quick")),
+    )
+    supervisor.tick = _Every(REPORT_SECONDS, reporter.publish)
     return supervisor
+
+
+class _Every:
+    """Calls ``publish`` every so many seconds, and again at the next tick when it failed."""
+
+    def __init__(self, seconds: float, publish: Callable[[], bool]) -> None:
+        self._seconds = seconds
+        self._publish = publish
+        self._due = 0.0
+
+    def __call__(self) -> None:
+        if time.monotonic() >= self._due and self._publish():
+            self._due = time.monotonic() + self._seconds
 
 
 def alone(config: Config, role: str) -> int:

@@ -13,10 +13,8 @@ from contextlib import suppress
 from typing import Any, ClassVar
 
 from redis import Redis
-from redis.backoff import NoBackoff
 from redis.client import Pipeline
 from redis.exceptions import RedisError
-from redis.retry import Retry
 from rq import Queue, worker_registration
 from rq.exceptions import DeserializationError, NoSuchJobError, StopRequested
 from rq.job import Job
@@ -24,6 +22,8 @@ from rq.serializers import JSONSerializer
 from rq.utils import now
 from rq.worker import SimpleWorker, WorkerStatus
 from rq.worker.base import BaseWorker
+
+from borgui.live import PLAIN
 
 CONTROL = "control"
 PRIORITIES = ("high", "default", "low")
@@ -68,14 +68,14 @@ def connect(url: str, *, timeout: float | None = None) -> Redis:
         url,
         socket_timeout=timeout,
         socket_connect_timeout=timeout or 5,
-        retry=Retry(NoBackoff(), 1),
+        **PLAIN,
     )
 
 
 class Call(Job):
     """A job that is the name of a function and its arguments, nothing more."""
 
-    def restore(self, raw_data: Any) -> None:  # noqa: ANN401 - RQ's own signature
+    def restore(self, raw_data: Any) -> None:
         """Read from Redis; what is there beside the call is dropped, and what is broken is gone."""
         try:
             super().restore(raw_data)

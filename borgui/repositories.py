@@ -1,6 +1,7 @@
 """Adding, changing and forgetting repositories: what may be asked, and what it means."""
 
 import os.path
+import posixpath
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal
 
@@ -95,7 +96,7 @@ class RepositoryInput(RepositoryChange):
 
     name: RepositoryName
     mode: Literal["create", "import"] = "create"
-    machine: Annotated[str, Field(pattern=r"\A[A-Za-z0-9_-]{1,64}\Z")] = "local"
+    machine: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")] = "local"
     path: PathText | None = None
     path_b64: PathB64 | None = None
     encryption: str | None = None
@@ -149,9 +150,7 @@ def create(
     return repository, job
 
 
-def change(
-    session: Session, config: Config, repository: Repository, data: RepositoryChange
-) -> Repository:
+def change(session: Session, repository: Repository, data: RepositoryChange) -> Repository:
     """Set the fields that were given. Commits. Raises :class:`Invalid` or :class:`Conflict`."""
     sources = _sources(data)
     excludes = data.exclude_patterns
@@ -283,12 +282,12 @@ def _row(config: Config, data: RepositoryInput) -> Repository:
         accept_relocated=bool(data.accept_relocated),
     )
     _apply(repository, data, sources)
+    if is_new and not data.passphrase:
+        repository.passphrase = None
     return repository
 
 
-def _apply(
-    repository: Repository, data: RepositoryChange, sources: Sequence[str] | None
-) -> None:
+def _apply(repository: Repository, data: RepositoryChange, sources: Sequence[str] | None) -> None:
     for name in (*PLAIN, "passphrase", "key"):
         value = getattr(data, name)
         if value is not None:
@@ -325,7 +324,7 @@ def _secret_faults(data: RepositoryInput) -> dict[str, str]:
     if mode.needs_passphrase and not data.passphrase:
         faults["passphrase"] = f"The mode {mode.name} needs a passphrase."
     if not mode.needs_passphrase and data.passphrase:
-        faults["passphrase"] = "The mode none has no passphrase. Leave it empty."
+        faults |= {"passphrase": "The mode none has no passphrase. Leave it empty."}
     if data.key is not None:
         faults["key"] = "A key file belongs to an import: a new repository gets its own key."
     return faults
@@ -385,7 +384,7 @@ def _is_excluded(path: str, source: str, excludes: Sequence[str]) -> bool:
             return True
         if below == source:
             break
-        below = os.path.dirname(below)
+        below = posixpath.dirname(below)
     return False
 
 

@@ -96,7 +96,7 @@ def _by_field(error: ValidationError) -> dict[str, str]:
     return fields
 
 
-def _sentence(fault: Any) -> str:  # noqa: ANN401 - pydantic's own dictionary
+def _sentence(fault: Any) -> str:
     kind = fault["type"]
     if kind == "value_error":
         return str(fault["ctx"]["error"])

@@ -1,0 +1,12 @@
+"""The JSON contract, one file a resource. :data:`BLUEPRINTS` is what the application serves."""
+
+from flask import Blueprint
+
+from borgui.api import auth, folders, jobs, kinds, openapi, repositories, settings, tokens
+from borgui.api.blueprint import api
+from borgui.api.health import health
+
+RESOURCES = (auth, folders, jobs, kinds, openapi, repositories, settings, tokens)
+"""Importing one adds its routes to the blueprint."""
+
+BLUEPRINTS: tuple[Blueprint, ...] = (health, api)

@@ -101,7 +101,7 @@ def info_archives(last: int | None = None) -> list[str]:
     """``borg info`` of all archives, or of the ``last`` newest: sizes and file counts too.
 
     Reads each archive's metadata to tell what only it holds, so its cost grows with the files
-    in them (measured: see the tests' notes); it fills the cache if that is missing.
+    in them; it fills the cache if that is missing.
     """
     if last is not None and last < 1:
         raise CommandError("The number of archives must be at least 1.")

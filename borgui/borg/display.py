@@ -56,5 +56,7 @@ def as_borg_prints(path: str) -> str:
 
 
 def _escape(match: re.Match[str]) -> str:
-    encoded = match.group().encode("utf-8", "surrogateescape")
+    char = match.group()
+    stands_for_a_byte = "\udc80" <= char <= "\udcff"
+    encoded = char.encode("utf-8", "surrogateescape" if stands_for_a_byte else "surrogatepass")
     return "".join(f"\\x{byte:02x}" for byte in encoded)

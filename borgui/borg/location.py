@@ -5,6 +5,8 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from borgui.borg.undecodable import is_utf8
+
 _SSH: Final = re.compile(
     r"ssh://(?:(?P<user>[^@:/\s]+)@)?"
     r"(?P<host>\[[0-9a-fA-F:.]+\]|[A-Za-z0-9_.-]+)"
@@ -20,7 +22,7 @@ class LocationError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """``path`` is absolute, str with surrogateescape; ``host`` is None for a local folder."""
+    """``path`` is absolute; ``host`` is None for a local folder."""
 
     path: str
     host: str | None = None
@@ -45,7 +47,9 @@ def parse_location(text: str) -> Location:
     """Read a typed location; raises :class:`LocationError`.
 
     A local path is made canonical as text (``//`` and ``..`` resolved); the file system is not
-    asked. A newline and bytes that are not UTF-8 are allowed in it, as Linux allows them.
+    asked. A newline inside is allowed. Refused is what borg 1.2.4 breaks on (measured): bytes that
+    are not UTF-8 (it cannot write them into its security folder) and a blank at the end (it
+    strips that there, and then takes the repository for a moved one).
     """
     _check_text(text)
     if text.startswith("ssh://"):
@@ -61,6 +65,13 @@ def parse_location(text: str) -> Location:
 def _check_text(text: str) -> None:
     if "\x00" in text:
         raise LocationError("A path cannot hold a NUL.")
+    if text != text.rstrip():
+        raise LocationError("A repository's path may not end in a blank or a line end.")
+    if not is_utf8(text):
+        raise LocationError(
+            "borg cannot keep a repository at a path that is not UTF-8. Make a symbolic link to "
+            "its folder with a UTF-8 name, and give the link's path."
+        )
     if "{" in text or "}" in text:
         raise LocationError("A repository's path may not hold braces: borg reads placeholders.")
     if "::" in text or text.endswith(":"):

@@ -47,10 +47,13 @@ def start(  # noqa: PLR0913 - the arguments are the job's own columns
     job it made the first time.
     """
     require_queue(queue)
-    if idempotency_key and (known := _made_before(session, idempotency_key)):
+    if idempotency_key and (known := made_before(session, idempotency_key)):
         return known
+    session.flush()  # a repository that was added just now has its defaults only then
     if repository and kind.needs_ready and repository.status != "ready":
         raise Conflict("repository_not_ready", f"{repository.name} is not ready yet.")
+    if repository and kind.needs_idle:
+        _require_idle(session, repository)
     job = kind.row(
         repository=repository,
         repository_name=repository.name if repository else "",
@@ -68,7 +71,7 @@ def start(  # noqa: PLR0913 - the arguments are the job's own columns
         session.commit()
     except IntegrityError:
         session.rollback()
-        known = _made_before(session, idempotency_key) if idempotency_key else None
+        known = made_before(session, idempotency_key) if idempotency_key else None
         if known is None:
             raise
         return known
@@ -179,7 +182,14 @@ def nudge(queue: Redis) -> None:
         queueing.log.warning("control could not be told; its sweep will find the job")
 
 
-def _made_before(session: Session, key: str) -> Job | None:
+def _require_idle(session: Session, repository: Repository) -> None:
+    other = select(Job.id).where(Job.repository_id == repository.id, Job.status.in_(ACTIVE))
+    if (busy := session.scalar(other.limit(1))) is not None:
+        raise Conflict("repository_busy", f"Job #{busy} of this repository waits or runs.")
+
+
+def made_before(session: Session, key: str) -> Job | None:
+    """The job this key made within the last day."""
     earlier = session.scalar(select(Job).where(Job.idempotency_key == key))
     if earlier and now() - earlier.created_at > IDEMPOTENCY_WINDOW:
         earlier.idempotency_key = None

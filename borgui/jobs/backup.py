@@ -13,7 +13,7 @@ from borgui.borg.flags import parse_flags
 from borgui.borg.output import Created
 from borgui.jobs.archives import record_archive
 from borgui.jobs.job import Job
-from borgui.jobs.kind import Context, Kind, Outcome, Refused, Step
+from borgui.jobs.kind import Context, Kind, Outcome, Refused, Route, Step
 from borgui.jobs.outcomes import created
 from borgui.jobs.steps import borg_step, encode
 from borgui.models import Archive, Repository, Settings, now
@@ -168,4 +168,9 @@ BACKUP = Kind(
     progress=PROGRESS,
     time_limit=_time_limit,
     limit=_limit,
+    routes=(
+        Route("POST", "/backup/run", "start"),
+        Route("GET", "/backup/jobs/<int:job_id>", "show"),
+        Route("GET", "/backup/logs/<int:job_id>", "log"),
+    ),
 )

@@ -2,7 +2,7 @@
 
 from borgui.borg import commands
 from borgui.jobs.job import Job
-from borgui.jobs.kind import Context, Kind, Refused, Step
+from borgui.jobs.kind import Context, Kind, Refused, Route, Step
 from borgui.jobs.steps import borg_step
 from borgui.security.permissions import Permission
 
@@ -27,4 +27,6 @@ BREAK_LOCK = Kind(
     permission=Permission.MANAGE,
     steps=_steps,
     needs_ready=False,
+    needs_idle=True,
+    routes=(Route("POST", "/repositories/<int:repo_id>/break-lock", "start"),),
 )

@@ -8,16 +8,19 @@ thousand finished jobs cost what twenty do.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Select, and_, func, literal, select, union_all
 from sqlalchemy.orm import Session, aliased, defer, with_polymorphic
 
 from borgui.jobs import KINDS
+from borgui.jobs.history import Page
 from borgui.jobs.job import ACTIVE, Job, Status
 from borgui.models import Archive, Repository
 
 MOST_ACTIVE = 200
 """Active jobs shown at most; more wait than anyone can look at."""
+PER_PAGE = 50
 
 
 @dataclass(slots=True)
@@ -51,7 +54,7 @@ class Summary:
         return next((job for job in self.active if job.status == Status.PENDING), None)
 
 
-def summaries(session: Session) -> list[Summary]:
+def summaries(session: Session, active_jobs: Sequence[Job]) -> list[Summary]:
     """Every repository by name, with its newest archive, active jobs and open failures."""
     found = {
         row.id: Summary(
@@ -69,7 +72,7 @@ def summaries(session: Session) -> list[Summary]:
         )
         for row in session.execute(_repositories())
     }
-    for job in active(session):
+    for job in active_jobs:
         if job.repository_id in found:
             found[job.repository_id].active.append(job)
     for job in failures(session):
@@ -78,14 +81,71 @@ def summaries(session: Session) -> list[Summary]:
     return list(found.values())
 
 
-def active(session: Session) -> Sequence[Job]:
+def active(
+    session: Session,
+    *,
+    repository_id: int | None = None,
+    kind: str | None = None,
+    status: str | None = None,
+) -> Sequence[Job]:
     """What runs, then what waits, in the order it will be served."""
+    statuses = [each for each in ACTIVE if status in (None, each)]
+    if not statuses:
+        return []
     return session.scalars(
-        lines()
-        .where(Job.status.in_(ACTIVE))
+        _narrowed(lines(), repository_id, kind)
+        .where(Job.status.in_(statuses))
         .order_by(Job.status.desc(), Job.priority_rank, Job.id)
         .limit(MOST_ACTIVE)
     ).all()
+
+
+def by_ids(session: Session, ids: Sequence[int]) -> Sequence[Job]:
+    """These jobs, in this order; those that are gone are left out."""
+    found = {job.id: job for job in session.scalars(lines().where(Job.id.in_(ids)))}
+    return [found[each] for each in ids if each in found]
+
+
+def ended(
+    session: Session,
+    *,
+    repository_id: int | None = None,
+    kind: str | None = None,
+    status: str | None = None,
+    page: int = 1,
+    per_page: int = PER_PAGE,
+) -> Page[Job]:
+    """What has ended, newest first, a page of it."""
+    # "not active" lets SQLite walk the ids from the newest; a list of states would make it sort
+    stands = Job.status.not_in(ACTIVE) if status is None else Job.status == status
+    if status in ACTIVE:
+        return Page([], 0, page, per_page)
+    counted = _narrowed(select(func.count()).select_from(Job), repository_id, kind)
+    total = session.scalar(counted.where(stands)) or 0
+    first = (page - 1) * per_page
+    if first >= total:
+        return Page([], total, page, per_page)
+    rows = _narrowed(lines(), repository_id, kind).where(stands)
+    rows = rows.order_by(Job.id.desc()).limit(per_page).offset(first)
+    return Page(list(session.scalars(rows)), total, page, per_page)
+
+
+def last_completed(session: Session, repository_id: int, kind: str) -> Job | None:
+    """The newest completed job of a kind in a repository."""
+    return session.scalar(
+        _narrowed(lines(), repository_id, kind)
+        .where(Job.status == Status.COMPLETED)
+        .order_by(Job.id.desc())
+        .limit(1)
+    )
+
+
+def names(session: Session) -> Sequence[tuple[int, str]]:
+    """Id and name of every repository, by name."""
+    rows = session.execute(
+        select(Repository.id, Repository.name).order_by(func.lower(Repository.name))
+    )
+    return [(row.id, row.name) for row in rows]
 
 
 def failures(session: Session, repository_id: int | None = None) -> Sequence[Job]:
@@ -124,6 +184,12 @@ def lines() -> Select[tuple[Job]]:
     """Jobs as lists show them: every kind's own columns, without what only its page shows."""
     every = with_polymorphic(Job, "*")
     return select(every).options(defer(every.warnings), defer(every.options))
+
+
+def _narrowed(statement: Select[Any], repository_id: int | None, kind: str | None) -> Select[Any]:
+    if repository_id is not None:
+        statement = statement.where(Job.repository_id == repository_id)
+    return statement if kind is None else statement.where(Job.kind == kind)
 
 
 def _repositories() -> Select[tuple[object, ...]]:

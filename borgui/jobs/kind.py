@@ -97,6 +97,8 @@ class Kind:
     """A pydantic model of what a start takes beside ``priority``; stored as ``Job.options``."""
     needs_ready: bool = True
     """Whether the repository must be ``ready`` when it is started."""
+    needs_idle: bool = False
+    """Whether it is refused, and does not wait, while another job of its repository is active."""
 
 
 class Refused(Exception):

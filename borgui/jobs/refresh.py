@@ -4,7 +4,7 @@ from sqlalchemy.orm import Session
 
 from borgui.borg import commands
 from borgui.jobs.job import Job, Status
-from borgui.jobs.kind import Context, Kind, Outcome, Refused, Step
+from borgui.jobs.kind import Context, Kind, Outcome, Refused, Route, Step
 from borgui.jobs.repository_state import take_archives
 from borgui.jobs.steps import borg_step
 from borgui.models import Repository
@@ -49,4 +49,5 @@ REFRESH = Kind(
     permission=Permission.RUN,
     steps=_steps,
     settle=_settle,
+    routes=(Route("POST", "/repositories/<int:repo_id>/refresh", "start"),),
 )

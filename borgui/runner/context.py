@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 from redis import Redis
 
-from borgui import live, queueing
+from borgui import queueing
 from borgui.config import Config
-from borgui.security import keys
+from borgui.runner import process
+from borgui.security import keys, sealing
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,16 +20,17 @@ class Context:
     instance: str
 
     def connect(self) -> Redis:
-        """A client for live state, of this process's own."""
-        return live.connect(self.redis_url)
+        """A client that answers bytes, for live state and queues: RQ's own in a horse."""
+        return _Given.connection or queueing.connect(self.redis_url, timeout=HORSE_TIMEOUT)
 
-    def connect_queue(self) -> Redis:
-        """A client for queues, of this process's own."""
-        return queueing.connect(self.redis_url, timeout=2)
+
+HORSE_TIMEOUT = 1.0
+"""Seconds a horse waits for Redis: meanwhile nobody reads what borg writes."""
 
 
 class _Given:
     context: Context | None = None
+    connection: Redis | None = None
 
 
 def configure(config: Config, redis_url: str, *, instance: str = "") -> None:
@@ -38,6 +40,15 @@ def configure(config: Config, redis_url: str, *, instance: str = "") -> None:
     """
     transport = keys.load(config).transport(config.machine)
     _Given.context = Context(config, redis_url, transport, instance)
+    process.prepare()
+    # The first use of a cipher loads it, in 2 ms: once here instead of in every horse.
+    sealing.open_spec(sealing.seal_spec({}, transport, 0, 0, ""), transport, 0, 0, "")
+
+
+def borrow(connection: Redis) -> None:
+    """In a fresh horse: use the worker's client, which opens a connection of its own here."""
+    connection.connection_pool.connection_kwargs["socket_timeout"] = HORSE_TIMEOUT
+    _Given.connection = connection
 
 
 def get() -> Context:

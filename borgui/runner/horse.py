@@ -87,14 +87,14 @@ class Horse:
         self._job = job
         self._attempt = attempt
         self._file: runfile.RunFile | None = None
-        self._publisher = Publisher(given.connect(), job, attempt)
-        self._queue = given.connect_queue()
+        self._redis = given.connect()
+        self._publisher = Publisher(self._redis, job, attempt)
         self._mask = Mask(())
+        self._problem: str | None = None
         self._spec: Spec | None = None
         self._deadline: float | None = None
-        self._next_progress = 0.0
         self._untold: dict[str, Any] | None = None
-        self._outcome = outcome.new(job, attempt, given.config.machine)
+        self._outcome = outcome.new(job, attempt, given.config.machine, started_at=live.timestamp())
 
     # --- before -----------------------------------------------------------------------------------
 
@@ -105,7 +105,8 @@ class Horse:
         """
         try:
             self._file = runfile.RunFile(self._config.run, self._job)
-            self._record(horse_pid=os.getpid())
+            self._end_orphan(self._file.before)
+            self._record(horse_pid=os.getpid(), started_at=self._outcome["started_at"])
         except OSError as error:
             self._problem = f"The data folder cannot be written: {error.strerror}."
         newest = self._publisher.take_over()
@@ -118,7 +119,12 @@ class Horse:
             return False
         return True
 
-    _problem: str | None = None
+    def _end_orphan(self, before: dict[str, Any]) -> None:
+        """A horse killed before us may have left its borg, if the supervisor has not ended it."""
+        orphan = runfile.borg_of(before)
+        if orphan is not None and orphan.is_alive():
+            process.log.warning("job %s: ending the orphaned process %s", self._job, orphan.pid)
+            process.end(orphan, self.grace)
 
     def _drop(self, reason: str) -> None:
         process.log.warning("job %s, attempt %s refused: %s", self._job, self._attempt, reason)
@@ -141,9 +147,8 @@ class Horse:
 
     def run(self, sealed: str) -> None:
         """Run the steps and leave the outcome."""
-        self._outcome["started_at"] = live.timestamp()
         path = self._config.logs / f"{self._job}.log"
-        self.log = JobLog(path, lambda text: self._mask(text))
+        self.log = JobLog(path, self._hide)
         try:
             self._open(sealed)
             self._publisher.follow(self.log)
@@ -155,10 +160,14 @@ class Horse:
             self._outcome["status"] = "completed"
         except FailedError as failed:
             self._fail(failed)
-        except Exception as error:  # noqa: BLE001 - told to the person, and whole in the log
+        except Exception as error:
             self.log.line(traceback.format_exc())
             self._fail(FailedError("internal_error", f"borgui itself failed: {error!r}."))
         self._leave()
+
+    def _hide(self, text: str) -> str:
+        """By the mask that is known by then: the log begins before the spec is open."""
+        return self._mask(text)
 
     def _open(self, sealed: str) -> None:
         if self._problem is not None:
@@ -267,7 +276,7 @@ class Horse:
             return
         try:
             queueing.enqueue_control(
-                self._queue, queueing.STARTED, self._job, self._attempt, self._untold
+                self._redis, queueing.STARTED, self._job, self._attempt, self._untold
             )
         except RedisError as error:
             process.log.warning("job %s: control is not told yet: %s", self._job, error)
@@ -380,7 +389,7 @@ class Horse:
         if not self._publisher.end(self._outcome):
             return False
         try:
-            queueing.enqueue_control(self._queue, queueing.FINISH, self._job, self._attempt)
+            queueing.enqueue_control(self._redis, queueing.FINISH, self._job, self._attempt)
         except RedisError as error:
             process.log.warning("job %s: control is not told: %s", self._job, error)
             return False
@@ -401,7 +410,7 @@ class Horse:
 
     def _is_settled(self) -> bool:
         try:
-            settled = live.acknowledged(self._given.connect(), self._config.machine)
+            settled = live.acknowledged(self._redis, self._config.machine)
         except RedisError:
             return False
         return f"{self._job}:{self._attempt}" in settled

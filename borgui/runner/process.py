@@ -3,6 +3,7 @@
 import ctypes
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -21,6 +22,32 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 _PRCTL_ARGUMENTS = (ctypes.c_int(_PR_SET_PDEATHSIG), ctypes.c_ulong(signal.SIGTERM))
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PROC = Path("/proc")
+
+
+class _Launcher:
+    """How a child gets its death signal; see :func:`prepare`."""
+
+    prefix: tuple[bytes, ...] = ()
+
+
+def prepare() -> None:
+    """Find the quick way to start a child; once, in the parent of all that start some.
+
+    With a function to run between fork and exec, Python has to fork the whole process instead of
+    vfork: 7.9 ms where util-linux's setpriv, put before the program, takes 2.4 (measured in a
+    process of 68 MB). It must know ``--pdeathsig``; else the function does it.
+    """
+    found = shutil.which("setpriv", path=os.defpath)
+    if found is None:
+        return
+    prefix = (found, "--pdeathsig", "TERM", "--")
+    try:
+        code, _ = output_of([*prefix, found, "--version"], seconds=5, env={"LC_ALL": "C"})
+    except StartError as error:
+        log.warning("setpriv is not used: %s", error)
+        return
+    if code == 0:
+        _Launcher.prefix = tuple(map(os.fsencode, prefix))
 
 
 def die_with(parent: int) -> None:
@@ -142,6 +169,7 @@ def start(
     the variable ``BORG_PASSPHRASE_FD`` of its environment holds. Raises :class:`StartError`.
     Call it from the main thread: the kernel ties the child to the thread that starts it.
     """
+    _check_startable(argv[0], cwd)
     environment = dict(env)
     passed: tuple[int, ...] = ()
     if secret is not None:
@@ -150,7 +178,7 @@ def start(
     source = subprocess.DEVNULL if stdin is None else _memory_file(stdin)
     try:
         popen = subprocess.Popen(
-            list(argv),
+            [*_Launcher.prefix, *argv],
             stdin=source,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -159,11 +187,8 @@ def start(
             cwd=cwd,
             pass_fds=passed,
             start_new_session=True,
-            preexec_fn=_death_setter(),  # noqa: PLW1509 - two system calls, prepared above
+            preexec_fn=None if _Launcher.prefix else _death_setter(),  # noqa: PLW1509
         )
-    except FileNotFoundError as error:
-        missing = cwd if error.filename == cwd and cwd is not None else argv[0]
-        raise StartError(f"{os.fsdecode(missing)} was not found on this machine.") from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise StartError(f"{os.fsdecode(argv[0])} could not be started: {reason}.") from error
@@ -172,6 +197,24 @@ def start(
             if descriptor >= 0:  # DEVNULL is a negative number
                 os.close(descriptor)
     return _watch(popen)
+
+
+def _check_startable(program: bytes, cwd: bytes | None) -> None:
+    """Say beforehand what a launcher would only say by its exit code."""
+    path = os.fsdecode(program)
+    if not Path(path).is_absolute():
+        raise StartError(f"{path} is not the absolute path of a program.")
+    if not Path(path).exists():
+        raise StartError(f"{path} was not found on this machine.")
+    if not os.access(program, os.X_OK):
+        raise StartError(f"{path} may not be executed.")
+    if cwd is not None and not Path(os.fsdecode(cwd)).is_dir():
+        raise StartError(f"The folder {os.fsdecode(cwd)} does not exist.")
+
+
+def could_not_start(exit_code: int, last_words: str) -> bool:
+    """Whether a child was never the program: then its exit code is the launcher's."""
+    return exit_code in {126, 127} and bool(_Launcher.prefix) and "setpriv: " in last_words
 
 
 def _watch(popen: subprocess.Popen[bytes]) -> Child:
@@ -219,23 +262,30 @@ def _memory_file(data: bytes) -> int:
 def end(identity: ProcessId, grace: float) -> bool:
     """End a process that is no child of ours, with its group; whether it is gone.
 
-    SIGTERM to itself, after ``grace`` seconds SIGKILL to the group it leads. Waits at most two
-    seconds more, since a process in an uninterruptible system call stays until that returns.
+    Waits ``grace`` seconds after SIGTERM and at most two more after SIGKILL, since a process in an
+    uninterruptible system call stays until that returns.
     """
-    _signal(identity, signal.SIGTERM)
+    terminate(identity)
     if _wait_gone(identity, grace):
         return True
-    with suppress(ProcessLookupError, PermissionError):
-        if identity.is_alive() and os.getpgid(identity.pid) == identity.pid:
-            os.killpg(identity.pid, signal.SIGKILL)
-    _signal(identity, signal.SIGKILL)
+    kill(identity)
     return _wait_gone(identity, 2)
 
 
-def _signal(identity: ProcessId, number: signal.Signals) -> None:
+def terminate(identity: ProcessId) -> None:
+    """SIGTERM to a process that may be gone."""
     with suppress(ProcessLookupError, PermissionError):
         if identity.is_alive():
-            os.kill(identity.pid, number)
+            os.kill(identity.pid, signal.SIGTERM)
+
+
+def kill(identity: ProcessId) -> None:
+    """SIGKILL to a process that may be gone, and to the group that it leads."""
+    with suppress(ProcessLookupError, PermissionError):
+        if identity.is_alive() and os.getpgid(identity.pid) == identity.pid:
+            os.killpg(identity.pid, signal.SIGKILL)
+        elif identity.is_alive():
+            os.kill(identity.pid, signal.SIGKILL)
 
 
 def _wait_gone(identity: ProcessId, seconds: float) -> bool:

@@ -26,7 +26,7 @@ log = logging.getLogger("borgui.runner")
 
 
 class Publisher:
-    """The live hash, log tail and cancel flag of one job. Connects at first use."""
+    """The live hash, log tail and cancel flag of one job; ``redis`` may answer text or bytes."""
 
     def __init__(self, redis: Redis, job: int, attempt: int) -> None:
         self.cancelled = False
@@ -53,7 +53,8 @@ class Publisher:
         except RedisError as error:
             self._failed(error)
             return None
-        self._state = {**facts, **self._state}
+        known = {live.as_text(name) or "": live.as_text(facts[name]) or "" for name in facts}
+        self._state = known | self._state
         self.cancelled = live.is_cancelled(flag, self._attempt)
         return live.Live.decode(facts).attempt
 

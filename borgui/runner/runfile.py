@@ -6,12 +6,18 @@ The lock tells a living horse from a dead one; the contents tell which borg it h
 import fcntl
 import json
 import os
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from borgui.runner.process import ProcessId, boot_id
+
 SIZE = 4096
 """The contents are padded to this, so that a disk that fills up later cannot stop a rewrite."""
+PATIENCE = 0.5
+"""Seconds until a lock that cannot be had counts as a living horse's."""
 
 
 class AlreadyRunningError(Exception):
@@ -25,6 +31,8 @@ class RunFile:
         """Take the lock; raises :class:`AlreadyRunningError` and OSError (a full disk)."""
         self.path = folder / f"{job}.json"
         self._descriptor = _lock(self.path)
+        self.before = read(self.path)
+        """What a dead horse has left in it."""
         self._facts: dict[str, Any] = {"job": job}
 
     def write(self, **facts: object) -> None:
@@ -46,16 +54,21 @@ class RunFile:
 
 
 def _lock(path: Path) -> int:
+    """Lock the file of this name. Tries for a moment: a prober holds it for an instant."""
+    deadline = time.monotonic() + PATIENCE
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if _is_at(path, descriptor):
-                return descriptor
         except BlockingIOError as error:
             os.close(descriptor)
-            raise AlreadyRunningError(f"{path.stem} is running already") from error
-        # Removed by its holder between our open and our lock: what we have locked is no name.
+            if time.monotonic() > deadline:
+                raise AlreadyRunningError(f"{path.stem} is running already") from error
+            time.sleep(0.01)
+            continue
+        if _is_at(path, descriptor):
+            return descriptor
+        # Removed by its holder between our open and our lock: what we have locked has no name.
         os.close(descriptor)
 
 
@@ -67,22 +80,31 @@ def _is_at(path: Path, descriptor: int) -> bool:
 
 
 def found(folder: Path) -> Iterator[tuple[Path, bool, dict[str, Any]]]:
-    """Every run file with whether its horse lives, and its contents (empty when unreadable)."""
+    """Every run file with whether its horse lives, and its contents (see :func:`read`)."""
     for path in sorted(folder.glob("*.json")):
         if path.stem.isdigit():
-            try:
+            with suppress(FileNotFoundError):
                 yield path, _is_held(path), read(path)
-            except FileNotFoundError:
-                continue
 
 
 def read(path: Path) -> dict[str, Any]:
-    """The contents, as far as they make sense. Raises FileNotFoundError."""
+    """The contents, as far as they make sense; ``job`` is always there.
+
+    Raises FileNotFoundError.
+    """
     try:
         facts = json.loads(path.read_bytes())
     except ValueError:
         facts = {}
-    return {"job": int(path.stem), **(facts if isinstance(facts, dict) else {})}
+    return (facts if isinstance(facts, dict) else {}) | {"job": int(path.stem)}
+
+
+def borg_of(facts: dict[str, Any]) -> ProcessId | None:
+    """The process that a horse has recorded, if it belongs to this boot."""
+    pid, start = facts.get("borg_pid"), facts.get("borg_start")
+    if not isinstance(pid, int) or not isinstance(start, int):
+        return None
+    return ProcessId(pid, start) if facts.get("boot_id") == boot_id() else None
 
 
 def _is_held(path: Path) -> bool:

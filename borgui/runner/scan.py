@@ -73,7 +73,7 @@ class Scan:
 class Walk:
     """The rules by which borg 1.x chooses files, as far as they can be followed exactly."""
 
-    def __init__(  # noqa: PLR0913 - each is a flag of borg create
+    def __init__(
         self,
         sources: Sequence[str],
         matcher: Matcher,
@@ -93,7 +93,7 @@ class Walk:
 
     @classmethod
     def of(cls, step: Step, env: Mapping[str, str]) -> "Walk | None":
-        """The walk for a ``create``; ``None`` where flags change the choice that we do not follow."""
+        """The walk for a ``create``; ``None`` where there are flags that we do not follow."""
         parameters = step.parameters
         if parameters.get("extra_flags") or not parameters.get("sources_b64"):
             return None

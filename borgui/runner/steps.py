@@ -107,6 +107,9 @@ class _Watch:
     def conclude(self, code: int) -> Ended:
         """The verdict on the process that ended with ``code``."""
         now = time.monotonic()
+        last_words = " ".join(self._fold.evidence.plain)
+        if process.could_not_start(code, last_words):
+            raise process.StartError(last_words)
         answer = self._read_answer()
         created = _created(answer) if self._step.name == "create" else None
         sources = [unpack(each) for each in self._step.parameters.get("sources_b64", ())]

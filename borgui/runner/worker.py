@@ -14,7 +14,7 @@ from rq.job import Job
 from rq.worker import Worker
 
 from borgui import queueing
-from borgui.runner import horse, process
+from borgui.runner import context, horse, process
 
 
 class ForkingWorker(queueing.ListedCalls, Worker):
@@ -33,7 +33,8 @@ class ForkingWorker(queueing.ListedCalls, Worker):
         child = os.fork()
         if child == 0:
             os.setpgrp()
-            self.setup_work_horse_signals()
+            context.borrow(self.connection)
+            self.setup_work_horse_signals()  # type: ignore[no-untyped-call]
             process.die_with(parent)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, held)
             self.main_work_horse(job, queue)
@@ -70,7 +71,7 @@ class ForkingWorker(queueing.ListedCalls, Worker):
 
     def get_heartbeat_ttl(self, job: Job, working_time: float = 0.0) -> int:  # noqa: ARG002
         """Seconds within which the next heartbeat of a running job comes."""
-        return self.job_monitoring_interval + 15
+        return int(self.job_monitoring_interval) + 15
 
     def _signal_horse(self, number: signal.Signals) -> None:
         """To the horse alone; its pid is ours until it is waited for, so it is the right one."""

@@ -25,7 +25,7 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 ROUTES: dict[str, Permission] = {
     "static": PUBLIC,
-    "health.health": PUBLIC,
+    "health.show": PUBLIC,
     # the person's own account
     "account.sign_in": PUBLIC,
     "account.set_up": PUBLIC,
@@ -55,6 +55,32 @@ ROUTES: dict[str, Permission] = {
     "api.openapi": ACCOUNT,
     "api.docs": ACCOUNT,
     # pages
+    "dashboard.index": VIEW,
+    "dashboard.overview": VIEW,
+    "notices.bar": VIEW,
+    "repositories.index": VIEW,
+    "repositories.show": VIEW,
+    "repositories.archives": VIEW,
+    "repositories.jobs": VIEW,
+    "repositories.new": MANAGE,
+    "repositories.create": MANAGE,
+    "repositories.edit": MANAGE,
+    "repositories.change": MANAGE,
+    "repositories.backup": RUN,
+    "repositories.refresh": RUN,
+    "repositories.break_lock": MANAGE,
+    "repositories.forget": MANAGE,
+    "jobs.index": VIEW,
+    "jobs.active": VIEW,
+    "jobs.show": VIEW,
+    "jobs.progress": VIEW,
+    "jobs.log": BROWSE,
+    "jobs.whole_log": BROWSE,
+    "jobs.cancel": RUN,
+    "jobs.retry": RUN,
+    "settings.edit": MANAGE,
+    "settings.change": MANAGE,
+    "folders.pick": BROWSE,
 }
 
 BY_WHAT_IT_DOES = {"show": VIEW, "list": VIEW, "log": BROWSE}

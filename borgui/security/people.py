@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from flask import Request
 from sqlalchemy import select
 
-from borgui.models import Session, User, now, reading
+from borgui.models import Session, Token, User, now, reading
 from borgui.security import tokens
 from borgui.security.permissions import Permission, Role, allows
 
@@ -65,7 +65,7 @@ def of_token(token: str) -> Person | None:
     """The owner of a token that has not expired."""
     with reading():
         row = Session.execute(
-            tokens.LOOK_UP.where(tokens.Token.digest == tokens.digest(token))
+            tokens.LOOK_UP.where(Token.digest == tokens.digest(token))
         ).one_or_none()
     if row is None or (row.expires_at is not None and row.expires_at <= now()):
         return None

@@ -1,7 +1,1 @@
-"""Pages, one file an area. :data:`BLUEPRINTS` lists them all; so must ``security/access.py``."""
-
-from flask import Blueprint
-
-from borgui.web.account import account
-
-BLUEPRINTS: tuple[Blueprint, ...] = (account,)
+"""Pages, one file an area; :mod:`borgui.web.pages` ties them to the application."""

@@ -155,9 +155,7 @@ def _set_up_errors(username: str) -> dict[str, str]:
 
 
 def _login_form(target: str | None, username: str, error: str) -> str:
-    return render_template(
-        "account/login.html", next=target or "", username=username, error=error
-    )
+    return render_template("account/login.html", next=target or "", username=username, error=error)
 
 
 def _tokens_page(

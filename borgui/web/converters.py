@@ -8,7 +8,7 @@ LARGEST = 2**31 - 1
 
 
 class Number(BaseConverter):
-    """``<int:…>``: a number that can be a row's id. A larger one is no row: 404, and no overflow."""
+    """``<int:…>``: a number that can be a row's id. A larger one is no row: 404, no overflow."""
 
     regex = r"[0-9]{1,10}"
 

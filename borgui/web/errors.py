@@ -3,8 +3,7 @@
 JSON under ``/api``, a page elsewhere. The page is ``error.html`` with ``status`` (int),
 ``code``, ``message`` (a sentence a person can act on), ``fields`` (dict, may be empty),
 ``reference`` (text to find the log entry by, or None) and ``fragment`` (true when htmx asks: render
-the notice alone, without the layout around it; it is put into the layout's ``#notice``, so a part
-of the page that polls stays as it is and asks again).
+the notice alone, without the layout around it; the pages tell htmx not to swap an error in).
 """
 
 import logging
@@ -13,7 +12,16 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 
 import redis
-from flask import Flask, Response, jsonify, make_response, redirect, request, url_for
+from flask import (
+    Flask,
+    Response,
+    jsonify,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
@@ -62,7 +70,7 @@ def init_app(app: Flask) -> None:
 
 def wants_json() -> bool:
     """Whether this request came for the API."""
-    return request.path == "/health" or request.path == "/api" or request.path.startswith("/api/")
+    return request.path in {"/health", "/api"} or request.path.startswith("/api/")
 
 
 def is_htmx() -> bool:
@@ -77,13 +85,18 @@ def answer(problem: Problem) -> AnyResponse:
     elif problem.code == "not_signed_in":
         response = _to_sign_in()
     else:
-        response = layout.page("error.html", fragment=is_htmx(), **_names(problem))
-        response.status_code = problem.status
-        if is_htmx():
-            response.headers["HX-Retarget"] = "#notice"
-            response.headers["HX-Reswap"] = "innerHTML"
+        response = _page(problem)
     response.headers.update(problem.headers)
     return response
+
+
+def _page(problem: Problem) -> AnyResponse:
+    try:
+        page = render_template("error.html", fragment=is_htmx(), **_names(problem))
+        return layout.answer(page, problem.status)
+    except (DBAPIError, PoolTimeout, redis.RedisError):
+        log.warning("No page could be made for the error: what it shows cannot be read either")
+        return Response(f"{problem.message}\n", problem.status, mimetype="text/plain")
 
 
 def _names(problem: Problem) -> dict[str, object]:
@@ -181,9 +194,7 @@ def _database(error: Exception) -> AnyResponse:
 def _unexpected(error: Exception) -> AnyResponse:
     """A fault of ours: it is logged whole, and the asker gets the reference to find it by."""
     reference = secrets.token_hex(4)
-    log.error(
-        "Reference %s: %s %s failed", reference, request.method, request.path, exc_info=error
-    )
+    log.error("Reference %s: %s %s failed", reference, request.method, request.path, exc_info=error)
     Session.rollback()
     return answer(
         Problem(

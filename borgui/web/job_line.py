@@ -18,6 +18,8 @@ from borgui.web import filters
 T = TypeVar("T")
 
 LABELS = {kind.name: kind.label for kind in KINDS}
+MEASURED = {kind.name for kind in KINDS if "original_size" in kind.progress}
+"""Kinds whose figures are worth a place of their own."""
 
 FIGURES = (
     "nfiles",
@@ -97,6 +99,11 @@ class JobLine:
     def is_active(self) -> bool:
         """Whether it waits or runs."""
         return self.status in ACTIVE
+
+    @property
+    def figures(self) -> bool:
+        """Whether its page shows its figures."""
+        return self.kind in MEASURED and self.status != Status.PENDING
 
     @property
     def elapsed(self) -> str:

@@ -1,0 +1,41 @@
+"""``GET /api/folders``: the folder picker's listing."""
+
+from typing import Any
+
+from flask import current_app
+
+from borgui import folders
+from borgui.api.answers import FolderAnswer
+from borgui.api.blueprint import api, describes
+from borgui.api.incoming import Flag, read_query
+from borgui.config import Config
+from borgui.errors import Invalid
+from borgui.extensions import clients
+from borgui.validation import Input, PathB64, PathText
+
+
+class FolderQuery(Input):
+    """A folder of a machine; ``path_b64`` is base64 of its bytes."""
+
+    machine: str | None = None
+    path: PathText | None = None
+    path_b64: PathB64 | None = None
+    folders_only: Flag = True
+
+
+@api.get("/folders", endpoint="folders")
+@describes("folders", query=FolderQuery, answer=FolderAnswer, tag="folders")
+def list_folder() -> dict[str, Any]:
+    """What lies in a folder, told by the machine's quick worker within 5 seconds, or 504."""
+    asked = read_query(FolderQuery)
+    if asked.path is not None and asked.path_b64 is not None:
+        raise Invalid({"path": "Give the path once: as path or as path_b64."})
+    config: Config = current_app.config["BORGUI"]
+    redis = clients()
+    return folders.list_folder(
+        redis.queue,
+        redis.patient,
+        asked.machine or config.machine,
+        asked.path or asked.path_b64 or "/",
+        folders_only=asked.folders_only,
+    )

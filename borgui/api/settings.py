@@ -1,0 +1,23 @@
+"""``/api/settings``."""
+
+from typing import Any
+
+from borgui import settings
+from borgui.api.blueprint import api, describes
+from borgui.api.incoming import read_body
+from borgui.models import Session, read_settings
+from borgui.settings import SettingsChange
+
+
+@api.get("/settings")
+@describes("settings_show", tag="settings")
+def settings_show() -> dict[str, Any]:
+    """Every setting with its present value."""
+    return settings.fields(read_settings(Session()))
+
+
+@api.put("/settings")
+@describes("settings_change", body=SettingsChange, tag="settings")
+def settings_change() -> dict[str, Any]:
+    """Change the settings given; the others stay."""
+    return settings.fields(settings.change(Session(), read_body(SettingsChange)))

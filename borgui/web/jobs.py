@@ -1,0 +1,323 @@
+"""Jobs: the list, one job, and the partials that follow it while it runs."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from flask import Blueprint, Response, current_app, redirect, request, send_file, url_for
+from flask_login import current_user
+from sqlalchemy import select
+from sqlalchemy.orm import undefer
+from werkzeug.wrappers import Response as AnyResponse
+
+from borgui import live
+from borgui.config import Config
+from borgui.errors import Forbidden, NotFound
+from borgui.extensions import live_redis, queue_redis
+from borgui.jobs import KINDS, admission, dashboard, kind_of
+from borgui.jobs.job import ENDED, Job, Status
+from borgui.live import Live
+from borgui.models import Archive, Session
+from borgui.security.access import can
+from borgui.security.permissions import Permission
+from borgui.web import filters, job_line
+from borgui.web.forms import token
+from borgui.web.job_line import JobLine
+from borgui.web.layout import SPRITE, answer, page, wants_partial
+
+jobs = Blueprint("jobs", __name__, url_prefix="/jobs")
+
+TAIL = 96 * 1024
+"""Bytes of a log that its page begins with."""
+PIECE = 64 * 1024
+"""Bytes of news that one answer to a following page holds."""
+
+
+@jobs.get("")
+def index() -> Response:
+    """What runs and waits, then what has ended, newest first; filtered, a page at a time."""
+    chosen = {
+        "kind": _known(request.args.get("kind"), {kind.name for kind in KINDS}),
+        "status": _known(request.args.get("status"), {str(each) for each in Status}),
+        "repository_id": request.args.get("repository_id", type=int),
+    }
+    return page(
+        "jobs/index.html",
+        chosen=chosen,
+        filtered=any(chosen.values()),
+        kinds=KINDS,
+        names=dashboard.names(Session()),
+        keep=True,
+        **listed(chosen),
+    )
+
+
+def listed(chosen: dict[str, Any]) -> dict[str, Any]:
+    """What ``jobs/_lists.html`` shows for a filter."""
+    number = max(request.args.get("page", 1, type=int), 1)
+    session = Session()
+    active = dashboard.active(session, **chosen) if number == 1 else []
+    ended = dashboard.ended(session, page=number, **chosen)
+    shown = replace(ended, items=[job_line.from_row(row) for row in ended.items])
+    return {"active": job_line.lines(active), "page": shown}
+
+
+@jobs.get("/active")
+def active() -> Response:
+    """The partial of what runs and waits. ``seen``: the ids the page shows.
+
+    With ``keep`` it is those jobs, ended or not, so that nothing moves; without, what is active
+    now. A job that has ended since tells the page so (``job-ended``).
+    """
+    seen = [int(each) for each in request.args.get("seen", "").split(",") if each.isdecimal()][:200]
+    keep = "keep" in request.args
+    of = request.args.get("of", type=int)
+    session = Session()
+    rows = (
+        dashboard.by_ids(session, seen) if keep else dashboard.active(session, repository_id=of)
+    )
+    shown = job_line.lines(rows)
+    response = page("jobs/_active.html", active=shown, keep=keep, hide_repository=of)
+    still = {line.id for line in shown if line.is_active}
+    if not set(seen) <= still:
+        response.headers["HX-Trigger"] = "job-ended"
+    return response
+
+
+@jobs.get("/<int:job_id>")
+def show(job_id: int) -> Response:
+    """One job: its state, what went wrong, its log and the facts."""
+    row = load(job_id, whole=True)
+    known = job_line.read_live(lambda: live.read(live_redis(), job_id)) if row.is_active else None
+    line = job_line.from_row(row, known)
+    browse = can(Permission.BROWSE)
+    archive = Session.scalar(select(Archive).where(Archive.job_id == row.id).limit(1))
+    log = first_log(row, known) if browse else None
+    return page(
+        "jobs/show.html",
+        job=line,
+        row=row,
+        full=True,
+        archive=archive,
+        archive_name=getattr(row, "archive_name", None),
+        verdict=verdict(line, row),
+        consequence=CONSEQUENCES.get(row.kind, ""),
+        warnings=row.warnings,
+        log=log,
+        job_id=row.id,
+        raw=_last_words(log.text) if log else "",
+        may_start=can(kind_of(row.kind).permission),
+    )
+
+
+@jobs.get("/<int:job_id>/progress")
+def progress(job_id: int) -> Response:
+    """The partial that a job's own page asks for every second: while it runs, from Redis alone."""
+    known, cancelling = _live_and_flag(job_id)
+    if known is not None and known.status == Status.RUNNING and known.kind:
+        line = job_line.from_hash(job_id, known)
+        line.cancelling = cancelling
+        return answer(render(line))
+    row = load(job_id)
+    response = answer(render(job_line.from_row(row, known)))
+    if not row.is_active:
+        response.headers["HX-Trigger"] = "job-ended"
+    return response
+
+
+def render(line: JobLine) -> str:
+    """The full partial of one job, without what a whole page needs around it."""
+    template = current_app.jinja_env.get_template("jobs/_job.html")
+    return template.render(
+        job=line,
+        full=True,
+        browse=can(Permission.BROWSE),
+        root=request.script_root,
+        sprite=SPRITE,
+    )
+
+
+@jobs.get("/<int:job_id>/log")
+def log(job_id: int) -> AnyResponse:
+    """What the log has from byte ``offset`` on; 204 while there is nothing new."""
+    offset = max(request.args.get("offset", 0, type=int), 0)
+    known, _ = _live_and_flag(job_id)
+    row = None if known and known.status == Status.RUNNING else load(job_id, whole=True)
+    news = more_log(job_id, row, known, offset)
+    if news.follows and not news.text:
+        return Response(status=204)
+    return page("jobs/_log.html", log=news, job_id=job_id)
+
+
+@jobs.get("/<int:job_id>/log.txt")
+def whole_log(job_id: int) -> AnyResponse:
+    """The whole log as text: the file, or what the row kept of it."""
+    row = load(job_id, whole=True)
+    file = _log_file(job_id)
+    if file.is_file():
+        response = send_file(file, mimetype="text/plain; charset=utf-8", etag=False, max_age=0)
+    else:
+        response = Response(filters.printable(row.log or ""), mimetype="text/plain")
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+@jobs.post("/<int:job_id>/cancel")
+def cancel(job_id: int) -> AnyResponse:
+    """End a job. htmx gets its row, a plain form its page."""
+    row = load(job_id)
+    _require(row)
+    admission.cancel(Session(), queue_redis(), row)
+    if not wants_partial():
+        return redirect(url_for("jobs.show", job_id=job_id), 303)
+    fresh = load(job_id)
+    return page("jobs/_job.html", job=job_line.lines([fresh])[0], full=False)
+
+
+@jobs.post("/<int:job_id>/retry")
+def retry(job_id: int) -> AnyResponse:
+    """Start a failed or cancelled job anew; leads to the new one."""
+    row = load(job_id)
+    _require(row)
+    new = admission.retry(
+        Session(), queue_redis(), row, user_id=current_user.id, idempotency_key=token()
+    )
+    return redirect(url_for("jobs.show", job_id=new.id), 303)
+
+
+def load(job_id: int, *, whole: bool = False) -> Job:
+    """The job, or 404; ``whole`` with what only its page shows."""
+    options = [undefer(Job.log), undefer(Job.command)] if whole else []
+    row = Session.get(Job, job_id, options=options, populate_existing=True)
+    if row is None:
+        raise NotFound("job_not_found", f"There is no job {job_id}. Its history may have expired.")
+    return row
+
+
+def _require(row: Job) -> None:
+    if not can(kind_of(row.kind).permission):
+        raise Forbidden("forbidden", "Your role does not allow this.")
+
+
+def _known(value: str | None, allowed: set[str]) -> str | None:
+    return value if value in allowed else None
+
+
+def _live_and_flag(job_id: int) -> tuple[Live | None, bool]:
+    """The live hash, and whether somebody wants the job to end: one round trip."""
+
+    def read() -> tuple[dict[str, str], int]:
+        pipeline = live_redis().pipeline(transaction=False)
+        pipeline.hgetall(live.job_key(job_id))
+        pipeline.exists(live.cancel_key(job_id))
+        raw, flag = pipeline.execute()
+        return raw, flag
+
+    found = job_line.read_live(read)
+    if found is None or not found[0]:
+        return None, False
+    return Live.decode(found[0]), bool(found[1])
+
+
+# -- what is said of a job ---------------------------------------------------------------------
+
+CONSEQUENCES = {
+    "backup": "Archives made earlier are not touched by a failed backup.",
+    "init": "Nothing can be backed up here until this is solved.",
+    "import": "Nothing in the repository was changed.",
+    "refresh": "Nothing in the repository was changed; the list of archives may be out of date.",
+    "delete_repository": "Parts of the repository may be gone. Do not rely on what is left.",
+}
+"""Whether data is in danger after a failure, for the kinds where that can be said."""
+
+
+def verdict(line: JobLine, row: Job) -> str:
+    """One sentence under the title: how it stands."""
+    if line.status == Status.PENDING:
+        return row.wait_reason or "It waits for a worker."
+    if line.status == Status.RUNNING:
+        return "It is being cancelled." if line.cancelling else "It is running now."
+    if line.status == Status.FAILED:
+        return f"It failed after {line.elapsed}." if line.elapsed else "It failed before borg ran."
+    if line.status == Status.CANCELLED:
+        return line.error_message or "It was cancelled."
+    if line.warning_count:
+        return f"It completed; {line.warning_count:,} warning{'s' * (line.warning_count != 1)} below."
+    return f"It completed in {line.elapsed}." if line.elapsed else "It completed."
+
+
+def _last_words(text: str) -> str:
+    """The end of a log, where borg says why it stopped."""
+    found = [each for each in text.strip().splitlines() if each.strip()]
+    return "\n".join(found[-6:])
+
+
+# -- the log -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class LogPart:
+    """A piece of a log as text. ``end`` is the byte of the whole log that comes after it."""
+
+    text: str
+    end: int
+    skipped: int = 0
+    """Bytes before it that are not shown."""
+    follows: bool = False
+    """Whether more may come."""
+    is_news: bool = False
+
+
+def first_log(row: Job, known: Live | None) -> LogPart:
+    """What a job's page begins with: the end of the log so far."""
+    if not row.is_active:
+        data, start, end = _of_row(row, TAIL)
+        return LogPart(_text(data), end, start)
+    end = (known.log_end if known else None) or 0
+    tail = job_line.read_live(lambda: live.read_tail(live_redis(), row.id, max(end - TAIL, 0)))
+    if tail is None:
+        return LogPart("", 0, follows=True)
+    return LogPart(_text(tail.data), tail.end, tail.base, follows=True)
+
+
+def more_log(job_id: int, row: Job | None, known: Live | None, offset: int) -> LogPart:
+    """What came after ``offset``. ``row`` is None while Redis says that the job runs."""
+    if row is not None and row.status in ENDED:
+        data, start, end = _of_row(row, None)
+        rest = data[max(offset - start, 0) :]
+        return LogPart(_text(rest[-PIECE:]), end, max(len(rest) - PIECE, 0), is_news=True)
+    tail = job_line.read_live(lambda: live.read_tail(live_redis(), job_id, offset))
+    if tail is None or known is None:
+        return LogPart("", offset, follows=True, is_news=True)
+    data = tail.data[-PIECE:]
+    skipped = max(tail.end - len(data) - offset, 0)
+    return LogPart(_text(data), tail.end, skipped, follows=True, is_news=True)
+
+
+def _of_row(row: Job, limit: int | None) -> tuple[bytes, int, int]:
+    """The end of an ended job's log: bytes, where they begin, where they end.
+
+    From the file, which is whole; else from the row, which may have been cut in its middle.
+    """
+    file = _log_file(row.id)
+    try:
+        with file.open("rb") as stream:
+            end = stream.seek(0, 2)
+            start = max(end - (limit or 4 * TAIL), 0)
+            stream.seek(start)
+            return stream.read(), start, end
+    except OSError:
+        data = (row.log or "").encode("utf-8", "surrogateescape")
+        kept = data[-(limit or len(data) or 1) :]
+        end = max(row.log_size or 0, len(data))
+        return kept, end - len(kept), end
+
+
+def _log_file(job_id: int) -> Path:
+    config: Config = current_app.config["BORGUI"]
+    return config.logs / f"{job_id}.log"
+
+
+def _text(data: bytes) -> str:
+    return filters.printable(data.decode("utf-8", "surrogateescape"))
+

@@ -1,0 +1,72 @@
+"""The bar that says what is missing: Redis, control, a worker, the scheduler, borg."""
+
+from dataclasses import dataclass
+from typing import cast
+
+from flask import Blueprint, Response, current_app
+from redis import RedisError
+
+from borgui import live
+from borgui.config import Config
+from borgui.extensions import live_redis
+from borgui.web.layout import page
+
+notices = Blueprint("notices", __name__)
+
+CONTROL = "borgui:control"
+SCHEDULER = "borgui:scheduler"
+"""Keys that live as long as their process does: ``HEARTBEAT_KEY`` of control and of the scheduler,
+which the web does not import."""
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Something that is not there: what, and what that means."""
+
+    title: str
+    text: str
+    tone: str = "bad"
+
+
+@notices.get("/notices")
+def bar() -> Response:
+    """The bar alone; it asks again by itself."""
+    return page("layout/_notices.html")
+
+
+def missing() -> list[Missing]:
+    """What is missing now, in two round trips to Redis."""
+    config: Config = current_app.config["BORGUI"]
+    client = live_redis()
+    try:
+        report = live.read_machine(client, config.machine)
+        control, scheduler = cast(list[str | None], client.mget(CONTROL, SCHEDULER))
+    except RedisError:
+        return [
+            Missing(
+                "Redis cannot be reached.",
+                "History is shown as it was; nothing can be started, and there is no live progress.",
+            )
+        ]
+    return [*_processes(control, scheduler), *_machine(report)]
+
+
+def _processes(control: str | None, scheduler: str | None) -> list[Missing]:
+    found = []
+    if control is None:
+        found.append(
+            Missing("Control does not answer.", "Jobs wait and do not end until it is back.")
+        )
+    if scheduler is None:
+        found.append(
+            Missing("The scheduler does not answer.", "Nothing starts by itself.", tone="warn")
+        )
+    return found
+
+
+def _machine(report: live.Machine | None) -> list[Missing]:
+    if report is None:
+        return [Missing("No worker answers.", "Jobs wait until one is back.")]
+    if report.borg_error:
+        return [Missing("Borg cannot be used.", report.borg_error)]
+    return []

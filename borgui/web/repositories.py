@@ -1,0 +1,220 @@
+"""Repositories: the list, one of them by tabs, adding, changing, and what is dangerous."""
+
+from typing import Any
+
+from flask import Blueprint, Response, current_app, flash, redirect, request, url_for
+from flask_login import current_user
+from werkzeug.wrappers import Response as AnyResponse
+
+from borgui import repositories as domain
+from borgui.borg.encryption import MODES
+from borgui.config import Config
+from borgui.errors import Conflict, Forbidden, Invalid
+from borgui.extensions import queue_redis
+from borgui.jobs import admission, dashboard, history, kind_of
+from borgui.models import Repository, Session
+from borgui.security.access import can
+from borgui.validation import checked
+from borgui.web import job_line, repository_form
+from borgui.web.forms import line, ticked, token
+from borgui.web.jobs import listed
+from borgui.web.layout import page
+
+repositories = Blueprint("repositories", __name__, url_prefix="/repositories")
+
+
+@repositories.get("")
+def index() -> Response:
+    """All repositories."""
+    found = dashboard.summaries(Session(), dashboard.active(Session()))
+    return page("repositories/index.html", repositories=found)
+
+
+@repositories.get("/new")
+def new() -> Response:
+    """The form that adds one."""
+    mode = "import" if request.args.get("mode") == "import" else "create"
+    return _form(repository_form.empty(mode), {}, 200)
+
+
+@repositories.post("/new")
+def create() -> AnyResponse:
+    """Add a repository: its init or import starts, and its page follows it."""
+    given = repository_form.read()
+    try:
+        repository_form.check_passphrase(given)
+        data = checked(domain.RepositoryInput, repository_form.input_values(given))
+        repository, _ = domain.create(
+            Session(),
+            queue_redis(),
+            _config(),
+            data,
+            user_id=current_user.id,
+            idempotency_key=token(),
+        )
+    except Invalid as error:
+        Session.rollback()
+        return _form(given, repository_form.by_field(error.fields), 422)
+    except Conflict as error:
+        Session.rollback()
+        field = "name" if "name" in error.code else "path"
+        return _form(given, {field: error.message}, 409)
+    return redirect(url_for("repositories.show", repository_id=repository.id), 303)
+
+
+@repositories.get("/<int:repository_id>")
+def show(repository_id: int) -> Response:
+    """Overview: the state first, then figures, then what was done last."""
+    repository = domain.load(Session(), repository_id)
+    session = Session()
+    archives = history.archives(session, repository_id, per_page=1)
+    ended = dashboard.ended(session, repository_id=repository_id, per_page=5)
+    failures = dashboard.failures(session, repository_id)
+    return page(
+        "repositories/show.html",
+        newest=archives.items[0] if archives.items else None,
+        archive_count=archives.total,
+        active=job_line.lines(dashboard.active(session, repository_id=repository_id)),
+        ended=[job_line.from_row(row) for row in ended.items],
+        failures=[job_line.from_row(row) for row in failures],
+        **_around(repository, "overview"),
+    )
+
+
+@repositories.get("/<int:repository_id>/archives")
+def archives(repository_id: int) -> Response:
+    """Its archives as far as they are known, newest first."""
+    repository = domain.load(Session(), repository_id)
+    number = max(request.args.get("page", 1, type=int), 1)
+    found = history.archives(Session(), repository_id, page=number)
+    return page("repositories/archives.html", page=found, **_around(repository, "archives"))
+
+
+@repositories.get("/<int:repository_id>/jobs")
+def jobs(repository_id: int) -> Response:
+    """Its jobs."""
+    repository = domain.load(Session(), repository_id)
+    lists = listed({"repository_id": repository_id})
+    return page(
+        "repositories/jobs.html",
+        keep=True,
+        filtered=False,
+        hide_repository=repository_id,
+        **lists,
+        **_around(repository, "jobs"),
+    )
+
+
+@repositories.get("/<int:repository_id>/settings")
+def edit(repository_id: int) -> Response:
+    """What may be changed, and the danger zone."""
+    repository = domain.load(Session(), repository_id)
+    return _edit(repository, repository_form.of(repository), {}, 200)
+
+
+@repositories.post("/<int:repository_id>/settings")
+def change(repository_id: int) -> AnyResponse:
+    """Save the settings."""
+    repository = domain.load(Session(), repository_id)
+    given = repository_form.read()
+    try:
+        data = checked(domain.RepositoryChange, repository_form.change_values(given))
+        domain.change(Session(), repository, data)
+    except Invalid as error:
+        Session.rollback()
+        return _edit(repository, given, repository_form.by_field(error.fields), 422)
+    except Conflict as error:
+        Session.rollback()
+        return _edit(repository, given, {"name": error.message}, 409)
+    flash("Saved. The next backup uses it.", "good")
+    return redirect(url_for("repositories.edit", repository_id=repository_id), 303)
+
+
+@repositories.post("/<int:repository_id>/backup")
+def backup(repository_id: int) -> AnyResponse:
+    """Back up now."""
+    return _start(repository_id, "backup")
+
+
+@repositories.post("/<int:repository_id>/refresh")
+def refresh(repository_id: int) -> AnyResponse:
+    """List the archives anew."""
+    return _start(repository_id, "refresh")
+
+
+@repositories.post("/<int:repository_id>/break-lock")
+def break_lock(repository_id: int) -> AnyResponse:
+    """Break borg's lock."""
+    return _start(repository_id, "break_lock")
+
+
+@repositories.post("/<int:repository_id>/forget")
+def forget(repository_id: int) -> AnyResponse:
+    """Take it off the list, or delete borg's data with it; either way its name has been typed."""
+    repository = domain.load(Session(), repository_id)
+    if line("confirm") != repository.name.strip():
+        raise Invalid({"confirm": "This is not the repository's name. Nothing was changed."})
+    if ticked("delete_data"):
+        job = domain.delete_data(
+            Session(),
+            queue_redis(),
+            repository,
+            user_id=current_user.id,
+            idempotency_key=token(),
+        )
+        return redirect(url_for("jobs.show", job_id=job.id), 303)
+    name = repository.name
+    domain.forget(Session(), repository)
+    flash(f"{name} is off the list. Borg's data is where it was.", "good")
+    return redirect(url_for("repositories.index"), 303)
+
+
+def _start(repository_id: int, name: str) -> AnyResponse:
+    """Start a job of a kind; leads to it."""
+    kind = kind_of(name)
+    if not can(kind.permission):
+        raise Forbidden("forbidden", "Your role does not allow this.")
+    repository = domain.load(Session(), repository_id)
+    job = admission.start(
+        Session(),
+        queue_redis(),
+        kind,
+        repository,
+        user_id=current_user.id,
+        idempotency_key=token(),
+    )
+    return redirect(url_for("jobs.show", job_id=job.id), 303)
+
+
+def _around(repository: Repository, tab: str) -> dict[str, Any]:
+    """What the frame of a repository's pages needs."""
+    return {"repository": repository, "tab": tab}
+
+
+def _form(given: dict[str, Any], errors: dict[str, str], status: int) -> Response:
+    return page(
+        "repositories/new.html",
+        status,
+        form=given,
+        errors=errors,
+        labels=repository_form.LABELS,
+        modes=MODES,
+    )
+
+
+def _edit(
+    repository: Repository, given: dict[str, Any], errors: dict[str, str], status: int
+) -> Response:
+    return page(
+        "repositories/settings.html",
+        status,
+        form=given,
+        errors=errors,
+        labels=repository_form.LABELS,
+        **_around(repository, "settings"),
+    )
+
+
+def _config() -> Config:
+    found: Config = current_app.config["BORGUI"]
+    return found

@@ -1,0 +1,280 @@
+"""A data folder with a believable life in it, for screenshots and for pages under load.
+
+Rows and live hashes only: no borg has run. Names are long, odd and in several scripts on purpose.
+"""
+
+import json
+import os
+import random
+from datetime import datetime, timedelta
+from typing import Any
+
+import redis
+
+from borgui import embedded_redis, live
+from borgui.config import Config
+from borgui.jobs import kind_of
+from borgui.jobs.backup import BackupJob
+from borgui.jobs.job import Job, Status
+from borgui.models import Archive, Repository, Session, User, now
+from borgui.security.passwords import hash_password
+
+PASSWORD = "correct horse battery"
+ODD = os.fsdecode(b"/srv/m\xfcsic/Bj\xf6rk - H\xfdperballad.flac")
+LONG = (
+    "/srv/projects/2026/client-archive/very-long-folder-name-that-somebody-chose/"
+    "another level/deliverables/final/really-final/Photos of the opening night (edited).tiff"
+)
+
+_random = random.Random(7)
+
+
+def people() -> None:
+    """``admin``, ``operator`` and ``viewer``, all with :data:`PASSWORD`."""
+    digest = hash_password(PASSWORD)
+    for name in ("admin", "operator", "viewer"):
+        if Session.query(User).filter_by(username=name).first() is None:
+            Session.add(User(username=name, role=name, password_hash=digest))
+    Session.commit()
+
+
+def repository(name: str, path: str, **values: Any) -> Repository:
+    """A repository that is ready, unless ``values`` say otherwise."""
+    row = Repository(
+        **{
+            "name": name,
+            "path": path,
+            "lane": f"place:{name}",
+            "place": f"place:{name}",
+            "status": "ready",
+            "encryption": "repokey-blake2",
+            "passphrase": "hunter2",
+            "source_directories": ["/home/anna/Documents"],
+            "borg_id": f"{abs(hash(name)):064x}"[:64],
+            **values,
+        }
+    )
+    Session.add(row)
+    Session.flush()
+    return row
+
+
+def ended(
+    row: Repository, at: datetime, status: str = "completed", kind: str = "backup", **values: Any
+) -> Job:
+    """A job that ended at ``at``, with an archive if it is a completed backup."""
+    took = _random.randint(40, 5000)
+    figures: dict[str, Any] = {}
+    if kind == "backup" and status == "completed":
+        size = _random.randint(10**8, 9 * 10**11)
+        figures = {
+            "archive_name": f"anna-{at:%Y-%m-%dT%H:%M:%S.%f}",
+            "nfiles": _random.randint(80, 900_000),
+            "original_size": size,
+            "compressed_size": int(size * 0.7),
+            "deduplicated_size": size // _random.randint(30, 900),
+            "backup_speed": 84.3,
+        }
+    job = kind_of(kind).row(
+        **{
+            "status": status,
+            "repository_id": row.id,
+            "repository_name": row.name,
+            "machine": "local",
+            "created_at": at - timedelta(seconds=took + 2),
+            "started_at": at - timedelta(seconds=took),
+            "completed_at": at,
+            "attempt": 1,
+            "exit_code": 0 if status == "completed" else 2,
+            **figures,
+            **values,
+        }
+    )
+    Session.add(job)
+    Session.flush()
+    if figures:
+        Session.add(
+            Archive(
+                repository_id=row.id,
+                job_id=job.id,
+                name=figures["archive_name"],
+                borg_id=f"{job.id:064x}",
+                start=job.started_at,
+                end=at,
+                **{key: figures[key] for key in ("nfiles", "original_size", "deduplicated_size")},
+            )
+        )
+    return job
+
+
+def running(client: redis.Redis, row: Repository, *, percent: float | None, **facts: Any) -> Job:
+    """A job that runs, with its live hash."""
+    job = BackupJob(
+        status=Status.RUNNING,
+        repository_id=row.id,
+        repository_name=row.name,
+        machine="local",
+        attempt=1,
+        created_at=now() - timedelta(seconds=760),
+        admitted_at=now() - timedelta(seconds=759),
+        started_at=now() - timedelta(seconds=758),
+        process_pid=48213,
+        archive_name="anna-2026-11-23T20:41:06.123456",
+        command="BORG_REPO=/mnt/backup/photos borg create --json --log-json --progress "
+        "--compression zstd,3 --list --filter AME ::anna-2026-11-23T20:41:06 /srv/photos",
+    )
+    Session.add(job)
+    Session.flush()
+    live.announce(
+        client,
+        job.id,
+        attempt=1,
+        kind="backup",
+        machine="local",
+        repository_id=row.id,
+        repository_name=row.name,
+        label="Backup",
+        created_at=job.created_at,
+    )
+    tail = "".join(f"A /srv/photos/2024/11/IMG_{number:05d}.CR3\n" for number in range(400))
+    fields = {
+        "status": "running",
+        "step": "create",
+        "pid": 48213,
+        "start_time": live.timestamp(job.started_at),
+        "progress_percent": percent,
+        "progress_message": "",
+        "current_file": LONG,
+        "nfiles": 81_234,
+        "original_size": 412_345_678_901,
+        "compressed_size": 388_345_678_901,
+        "deduplicated_size": 1_845_678_901,
+        "backup_speed": 84.31,
+        "eta_seconds": 412 if percent is not None else None,
+        "warning_count": 0,
+        "log_base": 0,
+        "log_end": len(tail),
+        "updated_at": live.timestamp(),
+        **facts,
+    }
+    client.hset(live.job_key(job.id), mapping=live.encode(fields))
+    client.set(live.log_key(job.id), tail)
+    return job
+
+
+def waiting(row: Repository, reason: str, kind: str = "backup") -> Job:
+    """A job that waits."""
+    job = kind_of(kind).row(
+        status=Status.PENDING,
+        repository_id=row.id,
+        repository_name=row.name,
+        machine="local",
+        wait_reason=reason,
+        created_at=now() - timedelta(seconds=95),
+    )
+    Session.add(job)
+    Session.flush()
+    return job
+
+
+def alive(client: redis.Redis, seconds: int = 3600, **report: Any) -> None:
+    """Every process says that it lives."""
+    client.set("borgui:control", "1", ex=seconds)
+    client.set("borgui:scheduler", "1", ex=seconds)
+    values = {
+        "boot_id": "b",
+        "instance": "i",
+        "reported_at": live.timestamp(),
+        "borg_version": "1.2.4",
+        "borg_error": None,
+        "workers": 2,
+        "live": [],
+        "outcomes": [],
+        **report,
+    }
+    client.hset(live.machine_key("local"), mapping=live.encode(values))
+    client.expire(live.machine_key("local"), seconds)
+
+
+def life(config: Config, finished: int = 1000) -> dict[str, int]:
+    """Fill the database; returns the ids of the jobs worth a look, by what they are."""
+    client = live.connect(embedded_redis.url(config), timeout=2)
+    alive(client)
+    rows = [
+        repository(
+            "documents",
+            "/mnt/backup/documents",
+            total_size=4_120_345_678_901,
+            unique_csize=184_345_678_901,
+            refreshed_at=now() - timedelta(days=12),
+            exclude_patterns=["*/.cache", "sh:/home/*/Downloads"],
+        ),
+        repository(
+            "photos",
+            "/mnt/backup/photos",
+            unique_csize=2_384_345_678_901,
+            total_size=9_000_345_678_901,
+            compression="zstd,3",
+            source_directories=["/srv/photos", LONG.rpartition("/")[0], os.path.dirname(ODD)],
+        ),
+        repository("mail server", "/mnt/backup/mail", unique_csize=9_345_678_901),
+        repository("Ärchiv 東京 – семья", os.fsdecode(b"/mnt/b\xe4ckup/family")),
+        repository("web-db", LONG.replace("srv", "mnt").rpartition("/")[0]),
+        repository("old laptop", "/mnt/usb/laptop", status="error", mode="import",
+                   encryption=None,
+                   error_message="The passphrase is wrong. Give the right one in its settings."),
+        repository("scratch", "/mnt/usb/scratch", encryption="none", passphrase=None),
+    ]
+    start = now()
+    busy = [*rows[:5]]
+    for number in range(finished, 0, -1):
+        row = busy[number % len(busy)]
+        at = start - timedelta(minutes=37 * number + 11)
+        choice = number % 29
+        if choice == 5:
+            ended(row, at, "failed", error_code="repository_locked",
+                  error_message="Another borg has locked the repository.")
+        elif choice == 11:
+            ended(row, at, "cancelled", error_message="Cancelled by admin.")
+        else:
+            ended(row, at)
+    ids = {}
+    ids["warned"] = ended(
+        rows[0], start - timedelta(minutes=31), warning_count=3,
+        warnings=[
+            {"path": "/home/anna/Documents/locked.kdbx",
+             "message": "open: [Errno 13] Permission denied", "msgid": None},
+            {"path": ODD, "message": "file changed while we backed it up", "msgid": None},
+            {"path": LONG, "message": "stat: [Errno 2] No such file or directory", "msgid": None},
+        ],
+        log="Creating archive\n/home/anna/Documents/locked.kdbx: open: [Errno 13]\n" * 3,
+        log_size=210, exit_code=1,
+        command="BORG_REPO=/mnt/backup/documents borg create --json --log-json --progress "
+        "--compression lz4 ::anna-2026-11-23T20:41:06.123456 /home/anna/Documents",
+    ).id
+    ids["failed"] = ended(
+        rows[2], start - timedelta(minutes=4), "failed",
+        error_code="no_space",
+        error_message="The disk that holds the repository is full. Free some space on it, then "
+        "run the backup again.",
+        log="Creating archive at \"/mnt/backup/mail::mail-2026-11-23\"\n"
+        "No space left on device, cleaning up partial transaction to free space.\n"
+        "Local Exception\nOSError: [Errno 28] No space left on device\n",
+        log_size=230,
+        command="BORG_REPO=/mnt/backup/mail borg create --json --log-json ::mail /var/mail",
+    ).id
+    ended(rows[5], start - timedelta(days=2), "failed", kind="import",
+          error_code="passphrase_wrong", error_message="The passphrase is wrong.")
+    ids["running"] = running(client, rows[1], percent=42.4).id
+    ids["unknown"] = running(client, rows[3], percent=None, current_file=ODD).id
+    ids["waiting"] = waiting(rows[1], f"Waits for backup #{ids['running']}.").id
+    waiting(rows[4], "Waits for a free worker: 2 of 2 are busy.")
+    ids["repository"], ids["odd"], ids["fresh"] = rows[1].id, rows[3].id, rows[6].id
+    Session.commit()
+    client.close()
+    return ids
+
+
+def dump(ids: dict[str, int]) -> str:
+    """The ids as one line, for a caller in another process."""
+    return json.dumps(ids)

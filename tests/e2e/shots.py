@@ -1,0 +1,222 @@
+"""Screenshots of every page, in ``shots/``: ``make shot``, or ``python tests/e2e/shots.py [WORD …]``.
+
+Starts an embedded Redis and the web on a data folder of its own, fills it (``sample.py``) and
+photographs it in Chromium at 1440 and 390 pixels, light and dark. With words, only the shots whose
+name holds one of them.
+"""
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
+
+import sample  # noqa: E402
+
+from borgui import embedded_redis, live, processes  # noqa: E402
+from borgui.config import Config  # noqa: E402
+from borgui.models import Session  # noqa: E402
+from borgui.models import session as database  # noqa: E402
+from borgui.security import keys  # noqa: E402
+from borgui.security.sealing import Sealer  # noqa: E402
+
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = (
+    "--no-sandbox",
+    "--disable-dev-shm-usage",
+    "--disable-gpu",
+    "--disable-background-networking",
+)
+SIZES = {"wide": (1440, 900), "phone": (390, 844)}
+
+
+def free_port() -> int:
+    """A port nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+@contextmanager
+def product(folder: Path) -> Iterator[tuple[Config, str]]:
+    """Redis and the web, without workers: what is shown is what was put there."""
+    config = Config(data_dir=folder, port=free_port())
+    config.make_folders()
+    processes.migrate(config)
+    env = {
+        **os.environ,
+        "BORGUI_DATA_DIR": str(folder),
+        "BORGUI_PORT": str(config.port),
+        "BORGUI_HOST": "127.0.0.1",
+    }
+    children = [
+        subprocess.Popen([sys.executable, "-m", "borgui", role], env=env, cwd=ROOT)
+        for role in ("redis", "web")
+    ]
+    address = f"http://127.0.0.1:{config.port}"
+    try:
+        embedded_redis.wait_until_ready(config)
+        _await(f"{address}/health?live=1")
+        database.configure(config.sqlalchemy_url, Sealer(keys.load(config)))
+        yield config, address
+    finally:
+        for child in children:
+            child.terminate()
+        for child in children:
+            child.wait()
+
+
+def _await(url: str) -> None:
+    for _ in range(150):
+        try:
+            with urllib.request.urlopen(url, timeout=2):
+                return
+        except OSError:
+            time.sleep(0.1)
+    raise TimeoutError(url)
+
+
+class Camera:
+    """Signs in once a person, goes to pages, and keeps the pictures."""
+
+    def __init__(self, browser: Browser, address: str, out: Path, words: list[str]) -> None:
+        self._browser, self._address, self._out, self._words = browser, address, out, words
+        self._cookies: dict[str, list[dict]] = {}
+
+    def wants(self, name: str) -> bool:
+        return not self._words or any(word in name for word in self._words)
+
+    def take(self, name, path, *, person="admin", themes=("light", "dark"), whole=True, act=None):
+        """One page in each size and theme."""
+        for size, (width, height) in SIZES.items():
+            for theme in themes:
+                full = f"{name}-{size}-{theme}"
+                if not self.wants(full):
+                    continue
+                context = self._browser.new_context(
+                    viewport={"width": width, "height": height},
+                    color_scheme=theme,
+                    timezone_id="Europe/Berlin",
+                    reduced_motion="reduce",
+                )
+                page = context.new_page()
+                page.on("console", lambda message: _complain(full, message))
+                page.on("pageerror", lambda error: print(f"{full}: {error}"))
+                if person:
+                    self._sign_in(context, page, person)
+                page.goto(self._address + path)
+                if act:
+                    act(page)
+                page.screenshot(path=self._out / f"{full}.png", full_page=whole)
+                wide = page.evaluate("document.documentElement.scrollWidth")
+                if wide > width:
+                    print(f"{full}: {wide} px wide")
+                context.close()
+
+    def _sign_in(self, context, page: Page, person: str) -> None:
+        if person not in self._cookies:
+            page.goto(f"{self._address}/login")
+            page.fill("[name=username]", person)
+            page.fill("[name=password]", sample.PASSWORD)
+            page.click("button[type=submit]")
+            page.wait_for_url(f"{self._address}/")
+            self._cookies[person] = context.cookies()
+        context.add_cookies(self._cookies[person])
+
+
+def _complain(name: str, message) -> None:
+    if message.type in {"error", "warning"}:
+        print(f"{name}: {message.type}: {message.text}")
+
+
+def main(words: list[str]) -> None:
+    """Take them all."""
+    out = ROOT / "shots"
+    out.mkdir(exist_ok=True)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        product(Path(folder)) as (config, address),
+        sync_playwright() as playwright,
+    ):
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        camera = Camera(browser, address, out, words)
+        client = live.connect(embedded_redis.url(config), timeout=2)
+        camera.take("setup", "/setup", person=None)
+        sample.people()
+        sample.alive(client)
+        camera.take("login", "/login", person=None)
+        camera.take("dashboard-empty", "/")
+        ids = sample.life(config)
+        Session.remove()
+        photograph(camera, ids)
+        client.flushall()
+        camera.take("dashboard-missing", "/", themes=("light",))
+        browser.close()
+    print(f"{len(list(out.glob('*.png')))} pictures in {out}")
+
+
+def photograph(camera: Camera, ids: dict[str, int]) -> None:
+    """Every page of a product in use."""
+    take = camera.take
+    take("dashboard", "/")
+    take("dashboard-fold", "/", whole=False, themes=("light",))
+    take("dashboard-viewer", "/", person="viewer", themes=("light",))
+    take("repositories", "/repositories")
+    for tab in ("", "/archives", "/jobs", "/settings"):
+        take(f"repository{tab.replace('/', '-')}", f"/repositories/{ids['repository']}{tab}")
+    take("repository-odd", f"/repositories/{ids['odd']}")
+    take("repository-fresh", f"/repositories/{ids['fresh']}", themes=("light",))
+    take("repository-new", "/repositories/new")
+    take("repository-new-import", "/repositories/new?mode=import", themes=("light",))
+    take("repository-new-errors", "/repositories/new", act=_send_empty)
+    take("jobs", "/jobs")
+    take("jobs-fold", "/jobs", whole=False, themes=("light",))
+    take("jobs-failed", "/jobs?status=failed&page=2", themes=("light",))
+    for name in ("running", "unknown", "waiting", "warned", "failed"):
+        take(f"job-{name}", f"/jobs/{ids[name]}")
+    take("job-viewer", f"/jobs/{ids['warned']}", person="viewer", themes=("light",))
+    take("settings", "/settings")
+    take("tokens", "/account/tokens")
+    take("not-found", "/nowhere", themes=("light",))
+    take("danger", f"/repositories/{ids['repository']}/settings", act=_open_danger, whole=False)
+    take("focus", f"/jobs/{ids['running']}", act=_focus_path, whole=False)
+    take("more", "/", act=_open_more, whole=False)
+
+
+def _send_empty(page: Page) -> None:
+    page.fill("[name=name]", "documents")
+    page.fill("[name=path]", "relative/path")
+    page.fill("[name=passphrase]", "one")
+    page.fill("[name=passphrase_again]", "one")
+    page.fill("[name=source_directories]", "/home/anna\nhome")
+    page.click("main form button[type=submit]")
+    page.wait_for_selector(".summary")
+
+
+def _open_danger(page: Page) -> None:
+    page.click("[data-opens=ask-delete]")
+
+
+def _focus_path(page: Page) -> None:
+    page.keyboard.press("Tab")
+    page.locator(".path").first.focus()
+    page.wait_for_timeout(100)
+
+
+def _open_more(page: Page) -> None:
+    if page.locator(".bar summary").is_visible():
+        page.click(".bar summary")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,81 @@
+"""The count beside a backup against what borg itself counts."""
+
+import os
+import threading
+from pathlib import Path
+
+import pytest
+from machine_at_work import Machine, create, wait_for
+
+from borgui.borg import commands
+from borgui.runner import program
+from borgui.runner.scan import Total, Walk
+from borgui.runner.spec import Spec, Step, pack
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """Files of every sort."""
+    tree = tmp_path / "tree"
+    for folder in ("a/b", "cache", "tagged", "node_modules/x", "deep/" + "d/" * 300):
+        (tree / folder).mkdir(parents=True)
+        (tree / folder / "file.txt").write_text(folder)
+        (tree / folder / "file.o").write_text("object")
+    (tree / "cache/CACHEDIR.TAG").write_text("Signature: 8a477f597d28d172789f06886806bc55\n")
+    (tree / "tagged/.nobackup").touch()
+    os.link(tree / "a/b/file.txt", tree / "a/linked.txt")
+    (tree / "a/symbolic").symlink_to("linked.txt")
+    (tree / "nowhere").symlink_to("gone")
+    os.mkfifo(tree / "fifo")
+    (Path(os.fsdecode(os.fsencode(tree) + b"/odd-\xff"))).write_text("odd name")
+    return tree
+
+
+def decoded(step: dict[str, object]) -> Step:
+    return Spec.decode({"job": 1, "attempt": 1, "steps": [step]}).steps[0]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"excludes": ("*.o",)},
+        {"excludes": ("sh:**/node_modules", "re:/d/d/.*txt$")},
+        {"exclude_caches": True},
+        {"exclude_if_present": (".nobackup", "no-such")},
+        {"exclude_caches": True, "exclude_if_present": (".nobackup",), "excludes": ("*/b/*",)},
+        {"one_file_system": True},
+    ],
+    ids=str,
+)
+def test_counts_as_borg(
+    machine: Machine, worker: int, repository: Path, tree: Path, options: dict[str, object]
+) -> None:
+    sources = (str(tree), str(tree / "missing"), str(tree / "a"))
+    made = create(repository, tree)
+    made["argv"] = [
+        pack(word)
+        for word in commands.create(commands.CreateOptions(name="a", sources=sources, **options))  # type: ignore[arg-type]
+    ]
+    made["parameters"] = {"sources_b64": [pack(source) for source in sources], **options}
+    result = machine.run([made])
+    stats = result["result"]["create"]["archive"]["stats"]
+    walk = Walk.of(decoded(made), program.base_environment(machine.config))
+    assert walk is not None
+
+    assert walk.count(threading.Event()) == Total(stats["nfiles"], stats["original_size"])
+
+
+def test_unknown_flags_have_no_total(repository: Path, tree: Path) -> None:
+    made = create(repository, tree)
+    made["parameters"] |= {"extra_flags": True}
+
+    assert Walk.of(decoded(made), {}) is None
+
+
+def test_total_makes_the_percentage(
+    machine: Machine, worker: int, repository: Path, slow_source: Path
+) -> None:
+    machine.send(machine.seal([create(repository, slow_source)]))
+
+    assert wait_for(lambda: machine.state().eta_seconds)

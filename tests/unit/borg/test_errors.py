@@ -1,0 +1,181 @@
+from datetime import UTC, datetime
+
+import pytest
+
+from borgui.borg.causes import BY_EXIT_CODE, BY_MSGID
+from borgui.borg.errors import Verdict, is_warning, judge, unread_sources
+from borgui.borg.events import LogMessage, PlainText
+from borgui.borg.evidence import MAX_WARNINGS, BackupWarning, Evidence
+from borgui.borg.output import Archive, ArchiveStats, Created, Repository
+from tests.unit.borg.streams import VERSIONS, all_names, load
+
+FAILURES = {
+    "error-additional-free-space": "disk_full",
+    "error-archive-already-exists": "archive_exists",
+    "error-bad-archive-name": "bad_options",
+    "error-disk-full-create": "disk_full",
+    "error-init-nonempty-dir": "path_not_empty",
+    "error-keyfile-missing": "key_missing",
+    "error-lock-timeout-create": "lock_timeout",
+    "error-lock-timeout-list": "lock_timeout",
+    "error-no-repo-given": "bad_options",
+    "error-not-a-repo-dir": "repository_invalid",
+    "error-not-a-repo-file": "repository_invalid",
+    "error-passcommand-fails": "passphrase_missing",
+    "error-passphrase-missing-noninteractive": "passphrase_missing",
+    "error-placeholder": "bad_options",
+    "error-repo-missing": "repository_missing",
+    "error-repo-parent-missing-init": "parent_missing",
+    "error-repo-permission-denied-read": "permission_denied",
+    "error-repo-permission-denied-write": "permission_denied",
+    "error-repo-readonly-fs-create": "read_only",
+    "error-ssh-connection-refused": "ssh_unreachable",
+    "error-ssh-host-key-unknown": "ssh_host_key",
+    "error-ssh-path-not-allowed": "path_not_allowed",
+    "error-ssh-remote-borg-missing": "remote_borg_missing",
+    "error-ssh-remote-prints-garbage": "remote_output",
+    "error-ssh-remote-repo-missing": "repository_missing",
+    "error-storage-quota": "quota_exceeded",
+    "error-unknown-option": "bad_options",
+    "error-wrong-passphrase": "passphrase_wrong",
+    "extract-corrupt-data-segment": "integrity_error",
+    "init-already-exists": "repository_exists",
+    "create-while-create-runs": "lock_timeout",
+    "prompt-relocated-noninteractive": "repository_relocated",
+    "prompt-unknown-unencrypted-noninteractive": "unencrypted_unknown",
+    "stale-lock-other-host-list": "lock_timeout",
+    "config-bad-key": "borg_crashed",
+}
+MODERN = {(v, n) for v, n in all_names() if n.endswith("-modern")}
+
+
+def created(nfiles: int = 3) -> Created:
+    stats = ArchiveStats(10, 8, 4, nfiles)
+    archive = Archive("ab" * 32, "one", datetime(2026, 11, 23, tzinfo=UTC), stats=stats)
+    return Created(archive, stats, Repository("cd" * 32, "/r", None, "none"))
+
+
+def recorded(version: str, name: str, step: str = "create") -> Verdict:
+    case = load(version, name)
+    return judge(step, case.exit_code, case.evidence)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("name", FAILURES)
+def test_recorded_failures(version: str, name: str) -> None:
+    for variant in (name, f"{name}-modern"):
+        if variant != name and (version, variant) not in MODERN:
+            continue
+        verdict = recorded(version, variant)
+        assert (verdict.status, verdict.error_code) == ("failed", FAILURES[name])
+        assert verdict.error_message
+        assert verdict.detail
+        assert verdict.retryable == (FAILURES[name] in {"lock_timeout", "ssh_unreachable"})
+
+
+@pytest.mark.parametrize(("version", "name"), all_names())
+def test_every_run_gets_a_verdict(version: str, name: str) -> None:
+    case = load(version, name)
+    verdict = judge("other", case.exit_code, case.evidence)
+    assert (verdict.error_message is None) == (verdict.status == "completed")
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("name", ["create-sigterm", "create-sigint", "create-sigkill"])
+def test_signals(version: str, name: str) -> None:
+    verdict = recorded(version, name)
+    assert (verdict.status, verdict.error_code) == ("interrupted", "killed_by_signal")
+    assert "untouched" in (verdict.error_message or "")
+
+
+def test_what_ssh_said_is_the_detail() -> None:
+    verdict = recorded("1.2.4", "error-ssh-auth-denied")
+    assert verdict.error_code == "ssh_auth"
+    assert "Permission denied (publickey" in (verdict.detail or "")
+    # in this recording ssh's words were lost in the race
+    assert recorded("1.2.4", "error-ssh-host-unresolvable").error_code == "connection_lost"
+
+
+def test_detail_of_a_crash_is_its_last_exception() -> None:
+    verdict = recorded("1.2.4", "ssh-create-sigterm-group")
+    assert verdict.detail == "BrokenPipeError: [Errno 32] Broken pipe"
+    assert verdict.error_code == "connection_lost"
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_warnings_are_completed_with_paths(version: str) -> None:
+    case = load(version, "warning-permission-denied")
+    verdict = judge("create", case.exit_code, case.evidence, created=created(), sources=["/srv"])
+    assert (verdict.status, verdict.warning_count) == ("completed", 2)
+    assert [warning.path for warning in verdict.warnings] == [
+        "/srv/data-perm/secretdir",
+        "/srv/data-perm/secret.txt",
+    ]
+    changed = load(version, "warning-file-changed").evidence
+    assert [warning.path for warning in changed.warnings] == ["/srv/changing/growing.log"]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_missing_source(version: str) -> None:
+    case = load(version, "error-source-missing")
+    verdict = judge(
+        "create", case.exit_code, case.evidence, created=created(), sources=["/srv/nope/", "/srv/a"]
+    )
+    assert verdict.status == "completed"
+    assert verdict.unread_sources == ("/srv/nope/",)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_nothing_readable(version: str) -> None:
+    case = load(version, "error-source-missing-all")
+    verdict = judge(
+        "create", case.exit_code, case.evidence, created=created(0), sources=["/srv/nope"]
+    )
+    assert (verdict.status, verdict.error_code) == ("failed", "nothing_readable")
+    assert "archive one" in (verdict.error_message or "")
+    assert verdict.warning_count == 1
+
+
+def test_empty_source_is_no_failure() -> None:
+    verdict = judge("create", 0, Evidence(), created=created(0), sources=["/srv"])
+    assert verdict == Verdict("completed")
+
+
+def test_create_without_its_object_failed() -> None:
+    assert judge("create", 0, Evidence()).error_code == "no_answer"
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_removal_of_a_stale_lock_is_no_warning(version: str) -> None:
+    case = load(version, "stale-lock-same-host-list")
+    assert any("Killed stale lock" in getattr(event, "message", "") for event in case.events)
+    assert case.evidence.warning_count == 0
+
+
+def test_warnings_are_capped_but_counted() -> None:
+    evidence = Evidence()
+    for number in range(MAX_WARNINGS + 7):
+        evidence.feed(LogMessage("WARNING", "borg.archiver", f"/{number}: open: [Errno 13] no"))
+    assert len(evidence.warnings) == MAX_WARNINGS
+    assert evidence.warning_count == MAX_WARNINGS + 7
+    verdict = judge("create", 1, evidence, created=created())
+    assert verdict.warning_count == MAX_WARNINGS + 7
+
+
+def test_source_that_is_not_utf8_is_found_again() -> None:
+    warnings = [BackupWarning("x", "/srv/caf?")]
+    assert unread_sources(warnings, ["/srv/caf\udce9", "/srv"]) == ("/srv/caf\udce9",)
+
+
+def test_exit_codes() -> None:
+    assert [code for code in range(128) if is_warning(code)] == [1, *range(100, 128)]
+    assert judge("list", 73, Evidence()).error_code == "lock_timeout"
+    assert judge("list", 99, Evidence()).error_code == "feature_unsupported"
+    assert not set(BY_EXIT_CODE) & {0, 1, 2}
+    assert "Exception" not in BY_MSGID
+
+
+def test_python_memory_error() -> None:
+    evidence = Evidence()
+    evidence.feed(PlainText("MemoryError"))
+    assert judge("info", 2, evidence).error_code == "out_of_memory"

@@ -1,0 +1,97 @@
+"""People, rows and browsers for the tests of the web."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from borgui.jobs.backup import BackupJob
+from borgui.jobs.job import Job
+from borgui.models import Repository, Session, User
+from borgui.security.passwords import hash_password
+
+PASSWORD = "correct horse battery"
+HASH = hash_password(PASSWORD)
+"""Made once: it takes a tenth of a second."""
+
+
+@dataclass
+class Someone:
+    """A person: a signed-in browser with its CSRF token, and an API token."""
+
+    id: int
+    client: FlaskClient
+    csrf: str
+    token: str
+
+    def api(self, method: str, path: str, **options: Any) -> TestResponse:
+        """Call the API with the person's token, without any cookie."""
+        headers = {"Authorization": f"Bearer {self.token}", **options.pop("headers", {})}
+        fresh = self.client.application.test_client(use_cookies=False)
+        return fresh.open(path, buffered=True, method=method, headers=headers, **options)
+
+    def browser(self, method: str, path: str, **options: Any) -> TestResponse:
+        """Call with the session's cookie and CSRF token."""
+        headers = {"X-CSRFToken": self.csrf, **options.pop("headers", {})}
+        return self.client.open(path, buffered=True, method=method, headers=headers, **options)
+
+
+def csrf_of(page: TestResponse) -> str:
+    """The CSRF token in a form."""
+    found = re.search(r'name="csrf_token" value="([^"]+)"', page.text)
+    assert found, page.text[:500]
+    return found[1]
+
+
+def sign_in(client: FlaskClient, username: str, password: str = PASSWORD) -> TestResponse:
+    """Sign in as a browser does."""
+    form = {
+        "csrf_token": csrf_of(client.get("/login")),
+        "username": username,
+        "password": password,
+    }
+    return client.post("/login", data=form)
+
+
+def add_user(username: str, role: str) -> int:
+    """A row; returns its id."""
+    user = User(username=username, password_hash=HASH, role=role)
+    Session.add(user)
+    Session.commit()
+    number = user.id
+    Session.remove()
+    return number
+
+
+def add_repository(name: str, **values: Any) -> int:
+    """A row of a repository that is ready; returns its id."""
+    place = Repository.place_of("local", f"/srv/{name}")
+    row = Repository(
+        **{
+            "name": name,
+            "path": f"/srv/{name}",
+            "place": place,
+            "lane": place,
+            "status": "ready",
+            "encryption": "none",
+            "source_directories": ["/home/secret-folder"],
+            **values,
+        }
+    )
+    Session.add(row)
+    Session.commit()
+    number = row.id
+    Session.remove()
+    return number
+
+
+def add_job(row: type[Job] = BackupJob, **values: Any) -> int:
+    """A row of a job; returns its id."""
+    job = row(**{"machine": "local", "repository_name": "photos", **values})
+    Session.add(job)
+    Session.commit()
+    number = job.id
+    Session.remove()
+    return number
