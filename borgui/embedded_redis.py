@@ -67,6 +67,7 @@ def serve(config: Config) -> None:
     arguments = [
         *("--port", "0", "--unixsocket", os.fspath(path), "--unixsocketperm", "700"),
         *("--dir", os.fspath(folder), "--daemonize", "no", "--loglevel", "warning"),
+        *("--logfile", "redis.log"),
         *("--appendonly", "yes", "--save", "", "--maxmemory-policy", "noeviction"),
     ]
     if "valkey" in Path(program).name:
@@ -93,7 +94,7 @@ def wait_until_ready(config: Config, seconds: float = 10.0) -> None:
 
 def _await_end_of(path: Path) -> None:
     """Give the server of a killed parent the moment it needs to end."""
-    client = redis.Redis(unix_socket_path=os.fspath(path), socket_timeout=1)
+    client = queueing.connect(f"unix://{path}", timeout=1)
     deadline = time.monotonic() + 5
     while time.monotonic() < deadline:
         try:

@@ -31,16 +31,14 @@ def up(config: Config) -> int:
     roles = [role for role in ROLES if role != "redis" or config.redis_url is None]
     locks = prepare(config, *roles)
     _require_port(config)
-    code = migrate(config)
-    children = [
-        web_child(config),
-        control_child(config),
-        scheduler_child(config),
-    ]
+    supervisor = Supervisor()
     if config.redis_url is None:
         embedded_redis.server_program()
-        children.insert(0, redis_child(config))
-    supervisor = _with_workers(config, children)
+        supervisor.start(redis_child(config))  # it gets ready while we import the rest
+    code = migrate(config)
+    for child in (web_child(config), control_child(config), scheduler_child(config)):
+        supervisor.add(child)
+    _add_workers(config, supervisor)
     announce(config, code)
     exit_code = supervisor.run()
     for lock in locks:
@@ -51,16 +49,18 @@ def up(config: Config) -> int:
 def worker(config: Config) -> int:
     """This machine's workers and what reports of them, until told to stop."""
     prepare(config, "worker")
-    return _with_workers(config, []).run()
+    supervisor = Supervisor()
+    _add_workers(config, supervisor)
+    return supervisor.run()
 
 
-def _with_workers(config: Config, children: list[Child]) -> Supervisor:
-    """A supervisor of these children and this machine's workers, which reports of the machine."""
+def _add_workers(config: Config, supervisor: Supervisor) -> None:
+    """This machine's workers, and the supervisor's report of the machine."""
     url = embedded_redis.url(config)
-    supervisor = Supervisor(children)
     context.configure(config, url, instance=supervisor.instance)
     workers = worker_children(config)
-    children += workers
+    for child in workers:
+        supervisor.add(child)
     reporter = Reporter(
         config,
         url,
@@ -68,7 +68,6 @@ def _with_workers(config: Config, children: list[Child]) -> Supervisor:
         lambda: sum(1 for child in workers if child.pid and not child.name.startswith("quick")),
     )
     supervisor.tick = _Every(REPORT_SECONDS, reporter.publish)
-    return supervisor
 
 
 class _Every:
@@ -116,7 +115,7 @@ def migrate(config: Config) -> str | None:
     """Bring the database up to date; returns the set-up code while nobody can sign in."""
     engine = database.configure(config.sqlalchemy_url, Sealer(security_keys.load(config)))
     if schema.upgrade(engine):
-        say("the database is up to date")
+        say("the database was brought up to date")
     code = ensure_first_admin(Session(), config)
     Session.remove()
     engine.dispose()

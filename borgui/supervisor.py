@@ -48,12 +48,21 @@ class Child:
 
 @dataclass
 class Supervisor:
-    """Keeps ``children`` alive until it is told to stop; calls ``tick`` twice a second."""
+    """Keeps its children alive until it is told to stop; calls ``tick`` twice a second."""
 
-    children: list[Child]
+    children: list[Child] = field(default_factory=list)
     tick: Callable[[], None] = lambda: None
     instance: str = field(default_factory=lambda: secrets.token_hex(8))
     _stopping: bool = False
+
+    def add(self, child: Child) -> None:
+        """Have ``child`` started by :meth:`run`."""
+        self.children.append(child)
+
+    def start(self, child: Child) -> None:
+        """Start ``child`` now; :meth:`run` keeps it alive."""
+        self.add(child)
+        self._start(child)
 
     def run(self) -> int:
         """Fork, watch, and end in order; returns the exit code."""

@@ -130,16 +130,6 @@ def ended(
     return Page(list(session.scalars(rows)), total, page, per_page)
 
 
-def last_completed(session: Session, repository_id: int, kind: str) -> Job | None:
-    """The newest completed job of a kind in a repository."""
-    return session.scalar(
-        _narrowed(lines(), repository_id, kind)
-        .where(Job.status == Status.COMPLETED)
-        .order_by(Job.id.desc())
-        .limit(1)
-    )
-
-
 def names(session: Session) -> Sequence[tuple[int, str]]:
     """Id and name of every repository, by name."""
     rows = session.execute(
@@ -180,7 +170,7 @@ def failures(session: Session, repository_id: int | None = None) -> Sequence[Job
     ).all()
 
 
-def lines() -> Select[tuple[Job]]:
+def lines() -> Select[Job]:
     """Jobs as lists show them: every kind's own columns, without what only its page shows."""
     every = with_polymorphic(Job, "*")
     return select(every).options(defer(every.warnings), defer(every.options))
@@ -192,7 +182,7 @@ def _narrowed(statement: Select[Any], repository_id: int | None, kind: str | Non
     return statement if kind is None else statement.where(Job.kind == kind)
 
 
-def _repositories() -> Select[tuple[object, ...]]:
+def _repositories() -> Select[Any]:
     last = aliased(Archive)
     newest = (
         select(last.id)

@@ -77,4 +77,4 @@ def _oldest(repositories: list[Summary]) -> str:
     moment, name = min(backups)
     if len(backups) == 1:
         return f"The last one of {name} was made {filters.ago(moment)}."
-    return f"The longest without a new one is {name}, {filters.age(moment)}."
+    return f"The oldest last backup is that of {name}, made {filters.ago(moment)}."

@@ -13,7 +13,7 @@ from markupsafe import Markup, escape
 from borgui.borg.display import printable_path
 from borgui.models import now
 
-UNKNOWN = Markup('<span class="unknown" title="not known">–</span>')
+UNKNOWN = Markup('<span class="unknown" title="not known">\N{EN DASH}</span>')
 TAIL = 28
 """Characters of a path that always show, at its end."""
 
@@ -91,7 +91,7 @@ def number(count: int | None) -> Markup | str:
 def span(seconds: float | None) -> str:
     """A length of time in its two largest units: ``3 min 12 s``."""
     if seconds is None:
-        return "–"
+        return "\N{EN DASH}"
     seconds = max(int(seconds), 0)
     if seconds < _MINUTE:
         return f"{seconds} s"

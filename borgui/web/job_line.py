@@ -10,7 +10,7 @@ from redis import RedisError
 from borgui import live
 from borgui.extensions import live_redis
 from borgui.jobs import KINDS
-from borgui.jobs.job import ACTIVE, ENDED, Job, Status
+from borgui.jobs.job import ACTIVE, Job, Status
 from borgui.live import Live
 from borgui.models import now
 from borgui.web import filters
@@ -151,7 +151,7 @@ def from_hash(job_id: int, known: Live) -> JobLine:
         warning_count=known.warning_count,
         created_at=_time(known.created_at),
         started_at=_time(known.start_time),
-        **{name: getattr(known, name) for name in FIGURES},
+        **_figures(known),
     )
 
 
@@ -175,7 +175,7 @@ def from_row(job: Job, known: Live | None = None) -> JobLine:
         created_at=job.created_at,
         started_at=job.started_at,
         completed_at=job.completed_at,
-        **{name: getattr(job, name, None) for name in FIGURES},
+        **_figures(job),
     )
     return merged(line, known) if known and job.is_active else line
 
@@ -211,9 +211,8 @@ def read_live(read: Callable[[], T]) -> T | None:
         return None
 
 
-def has_ended(known: Live) -> bool:
-    """Whether the worker has said its last word (control may not have settled it yet)."""
-    return known.status in ENDED
+def _figures(source: object) -> dict[str, Any]:
+    return {name: getattr(source, name, None) for name in FIGURES}
 
 
 def _without_end(known: Live) -> Live:
@@ -229,4 +228,3 @@ def _time(text: str | None) -> datetime | None:
     except ValueError:
         return None
     return moment if moment.tzinfo else None
-

@@ -1,6 +1,6 @@
 """Jobs: the list, one job, and the partials that follow it while it runs."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from borgui.config import Config
 from borgui.errors import Forbidden, NotFound
 from borgui.extensions import live_redis, queue_redis
 from borgui.jobs import KINDS, admission, dashboard, kind_of
+from borgui.jobs.history import Page
 from borgui.jobs.job import ENDED, Job, Status
 from borgui.live import Live
 from borgui.models import Archive, Session
@@ -27,6 +28,8 @@ from borgui.web.layout import SPRITE, answer, page, wants_partial
 
 jobs = Blueprint("jobs", __name__, url_prefix="/jobs")
 
+CHANGED = "job-changed"
+"""The event that makes a page ask for itself anew, since a job moved on."""
 TAIL = 96 * 1024
 """Bytes of a log that its page begins with."""
 PIECE = 64 * 1024
@@ -58,7 +61,8 @@ def listed(chosen: dict[str, Any]) -> dict[str, Any]:
     session = Session()
     active = dashboard.active(session, **chosen) if number == 1 else []
     ended = dashboard.ended(session, page=number, **chosen)
-    shown = replace(ended, items=[job_line.from_row(row) for row in ended.items])
+    items = [job_line.from_row(row) for row in ended.items]
+    shown = Page(items, ended.total, ended.page, ended.per_page)
     return {"active": job_line.lines(active), "page": shown}
 
 
@@ -67,20 +71,18 @@ def active() -> Response:
     """The partial of what runs and waits. ``seen``: the ids the page shows.
 
     With ``keep`` it is those jobs, ended or not, so that nothing moves; without, what is active
-    now. A job that has ended since tells the page so (``job-ended``).
+    now. When one has ended since, the page is told (``job-changed``) to ask for itself anew.
     """
     seen = [int(each) for each in request.args.get("seen", "").split(",") if each.isdecimal()][:200]
     keep = "keep" in request.args
     of = request.args.get("of", type=int)
     session = Session()
-    rows = (
-        dashboard.by_ids(session, seen) if keep else dashboard.active(session, repository_id=of)
-    )
+    rows = dashboard.by_ids(session, seen) if keep else dashboard.active(session, repository_id=of)
     shown = job_line.lines(rows)
     response = page("jobs/_active.html", active=shown, keep=keep, hide_repository=of)
     still = {line.id for line in shown if line.is_active}
     if not set(seen) <= still:
-        response.headers["HX-Trigger"] = "job-ended"
+        response.headers["HX-Trigger"] = CHANGED
     return response
 
 
@@ -117,11 +119,11 @@ def progress(job_id: int) -> Response:
     if known is not None and known.status == Status.RUNNING and known.kind:
         line = job_line.from_hash(job_id, known)
         line.cancelling = cancelling
-        return answer(render(line))
-    row = load(job_id)
-    response = answer(render(job_line.from_row(row, known)))
-    if not row.is_active:
-        response.headers["HX-Trigger"] = "job-ended"
+    else:
+        line = job_line.from_row(load(job_id), known)
+    response = answer(render(line))
+    if line.status != (request.args.get("was") or Status.RUNNING):
+        response.headers["HX-Trigger"] = CHANGED
     return response
 
 
@@ -242,7 +244,9 @@ def verdict(line: JobLine, row: Job) -> str:
     if line.status == Status.CANCELLED:
         return line.error_message or "It was cancelled."
     if line.warning_count:
-        return f"It completed; {line.warning_count:,} warning{'s' * (line.warning_count != 1)} below."
+        return (
+            f"It completed; {line.warning_count:,} warning{'s' * (line.warning_count != 1)} below."
+        )
     return f"It completed in {line.elapsed}." if line.elapsed else "It completed."
 
 
@@ -320,4 +324,3 @@ def _log_file(job_id: int) -> Path:
 
 def _text(data: bytes) -> str:
     return filters.printable(data.decode("utf-8", "surrogateescape"))
-

@@ -66,9 +66,10 @@ def wants_partial() -> bool:
 
 def icon(name: str, classes: str = "", label: str = "") -> Markup:
     """An icon of the sprite; without a ``label`` it is decoration and hidden from readers."""
-    role = Markup('role="img" aria-label="{}"').format(label) if label else 'aria-hidden="true"'
+    hidden = Markup('aria-hidden="true"')
+    role = Markup('role="img" aria-label="{}"').format(label) if label else hidden
     return Markup('<svg class="icon {}" {}><use href="{}#{}"></use></svg>').format(
-        classes, Markup(role), request.script_root + SPRITE, name
+        classes, role, request.script_root + SPRITE, name
     )
 
 
@@ -97,9 +98,10 @@ def viewer_zone() -> ZoneInfo:
 
 
 def _zone(name: str) -> ZoneInfo:
-    if len(name) > 64 or not name.replace("/", "").replace("_", "").replace("-", "").replace(
-        "+", ""
-    ).isalnum():
+    if (
+        len(name) > 64
+        or not name.replace("/", "").replace("_", "").replace("-", "").replace("+", "").isalnum()
+    ):
         return ZoneInfo("UTC")
     try:
         return ZoneInfo(name)

@@ -40,12 +40,12 @@ def missing() -> list[Missing]:
     client = live_redis()
     try:
         report = live.read_machine(client, config.machine)
-        control, scheduler = cast(list[str | None], client.mget(CONTROL, SCHEDULER))
+        control, scheduler = cast("list[str | None]", client.mget(CONTROL, SCHEDULER))
     except RedisError:
         return [
             Missing(
                 "Redis cannot be reached.",
-                "History is shown as it was; nothing can be started, and there is no live progress.",
+                "History is shown as it was. Nothing can be started; there is no live progress.",
             )
         ]
     return [*_processes(control, scheduler), *_machine(report)]

@@ -215,14 +215,19 @@ def life(config: Config, finished: int = 1000) -> dict[str, int]:
             unique_csize=2_384_345_678_901,
             total_size=9_000_345_678_901,
             compression="zstd,3",
-            source_directories=["/srv/photos", LONG.rpartition("/")[0], os.path.dirname(ODD)],
+            source_directories=["/srv/photos", LONG.rpartition("/")[0], ODD.rpartition("/")[0]],
         ),
         repository("mail server", "/mnt/backup/mail", unique_csize=9_345_678_901),
-        repository("Ärchiv 東京 – семья", os.fsdecode(b"/mnt/b\xe4ckup/family")),
+        repository("Ärchiv 東京 семья", os.fsdecode(b"/mnt/b\xe4ckup/family")),
         repository("web-db", LONG.replace("srv", "mnt").rpartition("/")[0]),
-        repository("old laptop", "/mnt/usb/laptop", status="error", mode="import",
-                   encryption=None,
-                   error_message="The passphrase is wrong. Give the right one in its settings."),
+        repository(
+            "old laptop",
+            "/mnt/usb/laptop",
+            status="error",
+            mode="import",
+            encryption=None,
+            error_message="The passphrase is wrong. Give the right one in its settings.",
+        ),
         repository("scratch", "/mnt/usb/scratch", encryption="none", passphrase=None),
     ]
     start = now()
@@ -232,39 +237,58 @@ def life(config: Config, finished: int = 1000) -> dict[str, int]:
         at = start - timedelta(minutes=37 * number + 11)
         choice = number % 29
         if choice == 5:
-            ended(row, at, "failed", error_code="repository_locked",
-                  error_message="Another borg has locked the repository.")
+            ended(
+                row,
+                at,
+                "failed",
+                error_code="repository_locked",
+                error_message="Another borg has locked the repository.",
+            )
         elif choice == 11:
             ended(row, at, "cancelled", error_message="Cancelled by admin.")
         else:
             ended(row, at)
     ids = {}
     ids["warned"] = ended(
-        rows[0], start - timedelta(minutes=31), warning_count=3,
+        rows[0],
+        start - timedelta(minutes=31),
+        warning_count=3,
         warnings=[
-            {"path": "/home/anna/Documents/locked.kdbx",
-             "message": "open: [Errno 13] Permission denied", "msgid": None},
+            {
+                "path": "/home/anna/Documents/locked.kdbx",
+                "message": "open: [Errno 13] Permission denied",
+                "msgid": None,
+            },
             {"path": ODD, "message": "file changed while we backed it up", "msgid": None},
             {"path": LONG, "message": "stat: [Errno 2] No such file or directory", "msgid": None},
         ],
         log="Creating archive\n/home/anna/Documents/locked.kdbx: open: [Errno 13]\n" * 3,
-        log_size=210, exit_code=1,
+        log_size=210,
+        exit_code=1,
         command="BORG_REPO=/mnt/backup/documents borg create --json --log-json --progress "
         "--compression lz4 ::anna-2026-11-23T20:41:06.123456 /home/anna/Documents",
     ).id
     ids["failed"] = ended(
-        rows[2], start - timedelta(minutes=4), "failed",
+        rows[2],
+        start - timedelta(minutes=4),
+        "failed",
         error_code="no_space",
         error_message="The disk that holds the repository is full. Free some space on it, then "
         "run the backup again.",
-        log="Creating archive at \"/mnt/backup/mail::mail-2026-11-23\"\n"
+        log='Creating archive at "/mnt/backup/mail::mail-2026-11-23"\n'
         "No space left on device, cleaning up partial transaction to free space.\n"
         "Local Exception\nOSError: [Errno 28] No space left on device\n",
         log_size=230,
         command="BORG_REPO=/mnt/backup/mail borg create --json --log-json ::mail /var/mail",
     ).id
-    ended(rows[5], start - timedelta(days=2), "failed", kind="import",
-          error_code="passphrase_wrong", error_message="The passphrase is wrong.")
+    ended(
+        rows[5],
+        start - timedelta(days=2),
+        "failed",
+        kind="import",
+        error_code="passphrase_wrong",
+        error_message="The passphrase is wrong.",
+    )
     ids["running"] = running(client, rows[1], percent=42.4).id
     ids["unknown"] = running(client, rows[3], percent=None, current_file=ODD).id
     ids["waiting"] = waiting(rows[1], f"Waits for backup #{ids['running']}.").id

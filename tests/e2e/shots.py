@@ -1,4 +1,4 @@
-"""Screenshots of every page, in ``shots/``: ``make shot``, or ``python tests/e2e/shots.py [WORD …]``.
+"""Screenshots of every page, in ``shots/``: ``python tests/e2e/shots.py [WORD …]``, ``make shot``.
 
 Starts an embedded Redis and the web on a data folder of its own, fills it (``sample.py``) and
 photographs it in Chromium at 1440 and 390 pixels, light and dark. With words, only the shots whose
@@ -110,8 +110,7 @@ class Camera:
                     reduced_motion="reduce",
                 )
                 page = context.new_page()
-                page.on("console", lambda message: _complain(full, message))
-                page.on("pageerror", lambda error: print(f"{full}: {error}"))
+                _listen(page, full)
                 if person:
                     self._sign_in(context, page, person)
                 page.goto(self._address + path)
@@ -134,9 +133,15 @@ class Camera:
         context.add_cookies(self._cookies[person])
 
 
-def _complain(name: str, message) -> None:
-    if message.type in {"error", "warning"}:
-        print(f"{name}: {message.type}: {message.text}")
+def _listen(page: Page, name: str) -> None:
+    """Print what the browser complains of."""
+
+    def complain(message) -> None:
+        if message.type in {"error", "warning"}:
+            print(f"{name}: {message.type}: {message.text}")
+
+    page.on("console", complain)
+    page.on("pageerror", lambda error: print(f"{name}: {error}"))
 
 
 def main(words: list[str]) -> None:

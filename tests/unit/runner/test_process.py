@@ -1,0 +1,160 @@
+"""Starting, knowing and ending processes."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from borgui.runner import process
+
+
+@pytest.fixture(params=["setpriv", "function"])
+def _way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both ways to give a child its death signal."""
+    monkeypatch.setattr(process._Launcher, "prefix", ())
+    if request.param == "setpriv":
+        process.prepare()
+        assert process._Launcher.prefix
+
+
+pytestmark = pytest.mark.usefixtures("_way")
+
+
+@pytest.fixture
+def sleeper() -> Iterator[process.Child]:
+    child = process.start([b"/bin/sleep", b"100"], {})
+    yield child
+    child.kill()
+    child.popen.wait()
+    child.close()
+
+
+def run(script: str, **more: object) -> str:
+    """What a shell prints."""
+    child = process.start([b"/bin/sh", b"-c", script.encode()], {b"PATH": b"/bin:/usr/bin"}, **more)  # type: ignore[arg-type]
+    child.popen.wait()
+    output = os.read(child.stdout, 65536).decode()
+    child.close()
+    return output
+
+
+def test_identity(sleeper: process.Child) -> None:
+    identity = sleeper.identity
+    started = datetime.fromisoformat(identity.started_at)
+
+    assert identity.is_alive()
+    assert process.identify(sleeper.pid) == identity
+    assert abs((datetime.now(UTC) - started).total_seconds()) < 5
+    assert identity.started_at.endswith("Z")
+    assert not process.ProcessId(identity.pid, identity.start + 1).is_alive()
+    sleeper.kill()
+    time.sleep(0.1)
+    assert not identity.is_alive(), "a zombie is dead"
+
+
+def test_a_session_of_its_own(sleeper: process.Child) -> None:
+    assert os.getsid(sleeper.pid) == os.getpgid(sleeper.pid) == sleeper.pid
+
+
+def test_stdin_is_empty() -> None:
+    assert run("cat; readlink /proc/self/fd/0") == "/dev/null\n"
+
+
+def test_stdin() -> None:
+    assert run("cat", stdin=b"x" * 60_000) == "x" * 60_000
+
+
+def test_secret() -> None:
+    assert run('cat <&"$BORG_PASSPHRASE_FD" | od -An -c', secret="p ä\udcff").split() == (
+        ["p", "303", "244", "377"]
+    )
+
+
+def test_no_other_descriptors() -> None:
+    with Path("/etc/passwd").open() as file:
+        os.set_inheritable(file.fileno(), True)
+        assert set(run("ls /proc/self/fd").split()) <= {"0", "1", "2", "3"}
+
+
+def test_environment_is_not_inherited(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BORG_PASSPHRASE", "theirs")
+
+    assert "BORG" not in run("env")
+
+
+def test_cwd(tmp_path: Path) -> None:
+    assert run("pwd", cwd=os.fsencode(tmp_path)) == f"{tmp_path}\n"
+
+
+@pytest.mark.parametrize(
+    ("program", "words"),
+    [
+        (b"/no/such", "/no/such was not found"),
+        (b"/etc/passwd", "may not be executed"),
+        (b"sh", "absolute"),
+    ],
+)
+def test_cannot_start(program: bytes, words: str) -> None:
+    with pytest.raises(process.StartError, match=words):
+        process.start([program], {})
+
+
+def test_no_such_folder() -> None:
+    with pytest.raises(process.StartError, match="/no/such does not exist"):
+        process.start([b"/bin/true"], {}, cwd=b"/no/such")
+
+
+def test_dies_with_its_parent() -> None:
+    """SIGKILL to the parent is SIGTERM to the child."""
+    reading, writing = os.pipe()
+    parent = os.fork()
+    if parent == 0:
+        child = process.start([b"/bin/sleep", b"100"], {})
+        os.write(writing, f"{child.pid} {child.identity.start}".encode())
+        signal.pause()
+    pid, start = map(int, os.read(reading, 100).split())
+    identity = process.ProcessId(pid, start)
+    # until the launcher has become the program
+    while "sleep 100" != process.command_of(pid):
+        time.sleep(0.01)
+    assert identity.is_alive()
+    os.kill(parent, signal.SIGKILL)
+    os.waitpid(parent, 0)
+    deadline = time.monotonic() + 3
+    while identity.is_alive():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    os.close(reading)
+    os.close(writing)
+
+
+def test_end_by_kill() -> None:
+    """Of one that ignores SIGTERM, and of its children."""
+    script = "trap '' TERM; sleep 100 & echo $!; while :; do sleep 0.1; done"
+    child = subprocess.Popen(
+        ["/bin/sh", "-c", script], stdout=subprocess.PIPE, start_new_session=True
+    )
+    assert child.stdout is not None
+    below = process.identify(int(child.stdout.readline()))
+    identity = process.identify(child.pid)
+    assert below is not None
+    assert identity is not None
+
+    assert process.end(identity, 0.2)
+    time.sleep(0.1)
+    assert not below.is_alive()
+    child.wait()
+    child.stdout.close()
+
+
+def test_output_of() -> None:
+    assert process.output_of(["/bin/echo", "x"], seconds=5, env={}) == (0, "x\n")
+    with pytest.raises(process.StartError, match="no answer within 0.1 seconds"):
+        process.output_of(["/bin/sleep", "5"], seconds=0.1, env={})
+    with pytest.raises(process.StartError, match="not found"):
+        process.output_of(["/no/such"], seconds=5, env={})
