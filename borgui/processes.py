@@ -7,6 +7,8 @@ import sys
 import time
 from collections.abc import Callable
 
+from sqlalchemy import Engine
+
 from borgui import embedded_redis, queueing
 from borgui.config import Config
 from borgui.models import Session, schema
@@ -19,6 +21,8 @@ from borgui.security.setup_code import ensure_first_admin
 from borgui.supervisor import Child, Supervisor, hold, say
 
 REPORT_SECONDS = 5.0
+MIGRATION_SECONDS = 600.0
+"""How long one process waits for another that migrates the database."""
 ROLES = ("web", "control", "worker", "scheduler", "redis")
 
 
@@ -89,7 +93,7 @@ def alone(config: Config, role: str) -> int:
     if role == "web":
         announce(config, migrate(config))
     if role == "control":
-        migrate(config)
+        upgrade(config).dispose()
     children: dict[str, Callable[[Config], Child]] = {
         "web": web_child,
         "control": control_child,
@@ -111,11 +115,23 @@ def prepare(config: Config, *roles: str) -> list[int]:
     return hold(config.run, *roles)
 
 
-def migrate(config: Config) -> str | None:
-    """Bring the database up to date; returns the set-up code while nobody can sign in."""
+def upgrade(config: Config) -> Engine:
+    """Bring the database up to date. Web and control may start at once: one does it, one waits."""
     engine = database.configure(config.sqlalchemy_url, Sealer(security_keys.load(config)))
+    lock = hold(config.run, "migrate", patience=MIGRATION_SECONDS)
     if schema.upgrade(engine):
         say("the database was brought up to date")
+    for descriptor in lock:
+        os.close(descriptor)
+    return engine
+
+
+def migrate(config: Config) -> str | None:
+    """Bring the database up to date; returns the set-up code while nobody can sign in.
+
+    Each call makes the code before it void, so only who prints it may call this.
+    """
+    engine = upgrade(config)
     code = ensure_first_admin(Session(), config)
     Session.remove()
     engine.dispose()

@@ -28,7 +28,7 @@ def openapi() -> Response:
 @api.get("/docs")
 def docs() -> str:
     """The description of the API as a page."""
-    return render_template("api/docs.html", description=_description(), calls=_calls())
+    return render_template("api/docs.html", description=_description(), calls=calls())
 
 
 def _description() -> dict[str, Any]:
@@ -90,14 +90,14 @@ def _stand_in(spec: Any, endpoint: str, described: Description) -> Any:
     )(view)
 
 
-def _calls() -> list[dict[str, Any]]:
+def calls() -> list[dict[str, Any]]:
     """Each call as a line of the page, in the order of their addresses."""
-    calls = []
+    found = []
     for rule in current_app.url_map.iter_rules():
         described = DESCRIPTIONS.get(rule.endpoint.removeprefix("api."))
         if not rule.endpoint.startswith("api.") or described is None:
             continue
-        calls.append(
+        found.append(
             {
                 "method": min((rule.methods or set()) - {"HEAD", "OPTIONS"}),
                 "path": re.sub(r"<(?:[a-z]+:)?([a-z_]+)>", r"{\1}", rule.rule),
@@ -108,7 +108,7 @@ def _calls() -> list[dict[str, Any]]:
                 "answer": _fields(described.answer),
             }
         )
-    return sorted(calls, key=lambda call: (call["path"], call["method"]))
+    return sorted(found, key=lambda call: (call["path"], call["method"]))
 
 
 def _fields(model: type[BaseModel] | None) -> list[tuple[str, str, bool]]:

@@ -115,10 +115,9 @@ def show(job_id: int) -> Response:
 @jobs.get("/<int:job_id>/progress")
 def progress(job_id: int) -> Response:
     """The partial that a job's own page asks for every second: while it runs, from Redis alone."""
-    known, cancelling = _live_and_flag(job_id)
+    known = job_line.read_live(lambda: live.read(live_redis(), job_id))
     if known is not None and known.status == Status.RUNNING and known.kind:
         line = job_line.from_hash(job_id, known)
-        line.cancelling = cancelling
     else:
         line = job_line.from_row(load(job_id), known)
     response = answer(render(line))
@@ -143,7 +142,7 @@ def render(line: JobLine) -> str:
 def log(job_id: int) -> AnyResponse:
     """What the log has from byte ``offset`` on; 204 while there is nothing new."""
     offset = max(request.args.get("offset", 0, type=int), 0)
-    known, _ = _live_and_flag(job_id)
+    known = job_line.read_live(lambda: live.read(live_redis(), job_id))
     row = None if known and known.status == Status.RUNNING else load(job_id, whole=True)
     news = more_log(job_id, row, known, offset)
     if news.follows and not news.text:
@@ -203,22 +202,6 @@ def _require(row: Job) -> None:
 
 def _known(value: str | None, allowed: set[str]) -> str | None:
     return value if value in allowed else None
-
-
-def _live_and_flag(job_id: int) -> tuple[Live | None, bool]:
-    """The live hash, and whether somebody wants the job to end: one round trip."""
-
-    def read() -> tuple[dict[str, str], int]:
-        pipeline = live_redis().pipeline(transaction=False)
-        pipeline.hgetall(live.job_key(job_id))
-        pipeline.exists(live.cancel_key(job_id))
-        raw, flag = pipeline.execute()
-        return raw, flag
-
-    found = job_line.read_live(read)
-    if found is None or not found[0]:
-        return None, False
-    return Live.decode(found[0]), bool(found[1])
 
 
 # -- what is said of a job ---------------------------------------------------------------------

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import unquote
 from zoneinfo import ZoneInfo
 
-from flask import Flask, Response, g, make_response, render_template, request, url_for
+from flask import Flask, Response, g, render_template, request, url_for
 from markupsafe import Markup
 
 from borgui.config import ROOT
@@ -54,9 +54,8 @@ def page(template: str, status: int = 200, **values: Any) -> Response:
 
 def answer(html: str, status: int = 200) -> Response:
     """An HTML response; a stray surrogate is written as an escape, never a reason to fail."""
-    response = make_response(html.encode("utf-8", "backslashreplace"), status)
-    response.mimetype = "text/html"
-    return response
+    body = html.encode("utf-8", "backslashreplace")
+    return Response(body, status, content_type="text/html; charset=utf-8")
 
 
 def wants_partial() -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from world import Someone, add_repository, add_user, csrf_of, sign_in
+from world import Someone, add_repository, add_user
 
 from borgui import create_app
 from borgui.config import Config
@@ -32,17 +32,14 @@ def client(app: Flask) -> FlaskClient:
 
 @pytest.fixture
 def someone(app: Flask) -> Callable[[str], Someone]:
-    """Makes a person of a role, signed in."""
+    """Makes a person of a role."""
 
     def make(role: str) -> Someone:
         number = add_user(role, role)
         _, token = tokens.issue(Session(), number, "test", None)
         Session.commit()
         Session.remove()
-        client = app.test_client()
-        assert sign_in(client, role).status_code == 303
-        page = client.get("/account/tokens")
-        return Someone(number, client, csrf_of(page), token)
+        return Someone(number, role, app, token)
 
     return make
 

@@ -69,7 +69,9 @@ def test_a_wrong_token_opens_nothing(app: Flask, rows: None) -> None:
     for endpoint, method, path in calls(app):
         if access.permission_of(endpoint) is Permission.PUBLIC:
             continue
-        answer = client.open(path, buffered=True, method=method, headers={"Authorization": "Bearer nonsense"})
+        answer = client.open(
+            path, buffered=True, method=method, headers={"Authorization": "Bearer nonsense"}
+        )
         assert answer.status_code == 401, (method, path)
 
 

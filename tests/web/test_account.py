@@ -57,7 +57,9 @@ def test_next_may_be_any_path_here() -> None:
     assert safe_next("/jobs?page=2&kind=backup") == "/jobs?page=2&kind=backup"
 
 
-@pytest.mark.parametrize(("username", "password"), [("ann", "wrong"), ("nobody", PASSWORD), ("", "")])
+@pytest.mark.parametrize(
+    ("username", "password"), [("ann", "wrong"), ("nobody", PASSWORD), ("", "")]
+)
 def test_a_wrong_password_is_told_and_what_was_typed_stays(
     client: FlaskClient, app: Flask, username: str, password: str
 ) -> None:
@@ -85,6 +87,7 @@ def test_signing_out_ends_the_session(viewer: Someone) -> None:
 
 
 def test_a_raised_session_version_ends_every_session(viewer: Someone) -> None:
+    assert viewer.client.get("/").status_code == 200
     user = Session.get(User, viewer.id)
     assert user
     user.session_version += 1

@@ -39,13 +39,15 @@ def test_a_new_repository_starts_its_init(admin: Someone) -> None:
     assert answer.json["compression"] == "zstd,3"
     assert answer.location == f"/api/repositories/{answer.json['id']}"
     job = admin.api("GET", f"/api/jobs/{answer.json['job_id']}").json
-    assert (job["kind"], job["status"], job["repository_id"]) == ("init", "pending", answer.json["id"])
+    assert (job["kind"], job["status"], job["repository_id"]) == (
+        "init",
+        "pending",
+        answer.json["id"],
+    )
 
 
 def test_an_import_takes_no_encryption_and_may_bring_a_key(admin: Someone) -> None:
-    answer = create(
-        admin, mode="import", encryption=..., key="BORG_KEY 00", accept_relocated=True
-    )
+    answer = create(admin, mode="import", encryption=..., key="BORG_KEY 00", accept_relocated=True)
     assert answer.status_code == 201, answer.text
     assert answer.json["encryption"] is None
     assert answer.json["accept_relocated"] is True
@@ -146,8 +148,14 @@ def test_the_data_folder_is_no_place_for_a_repository(admin: Someone, config: Co
         assert "data folder" in answer.json["error"]["fields"]["path"]
 
 
-def test_a_path_may_be_any_bytes(admin: Someone) -> None:
-    odd, source = b"/srv/b\xff\xfe \n'", b"/home/\xe9t\xe9"
+def test_borg_keeps_no_repository_at_a_path_that_is_not_utf8(admin: Someone) -> None:
+    answer = create(admin, path=..., path_b64=b64(b"/srv/\xff"))
+    assert answer.status_code == 422
+    assert "UTF-8" in answer.json["error"]["fields"]["path"]
+
+
+def test_a_source_may_be_any_bytes(admin: Someone) -> None:
+    odd, source = b"/srv/b \n'", b"/home/\xe9t\xe9"
     answer = create(
         admin,
         path=...,
@@ -157,7 +165,7 @@ def test_a_path_may_be_any_bytes(admin: Someone) -> None:
     )
     assert answer.status_code == 201, answer.text
     assert base64.b64decode(answer.json["path_b64"]) == odd
-    assert answer.json["path"] == "/srv/b\\xff\\xfe \\x0a'"
+    assert answer.json["path"] == "/srv/b \\x0a'"
     assert answer.json["source_directories"] == ["/home/\\xe9t\\xe9"]
     assert answer.json["source_directories_b64"] == [b64(source)]
     row = Session.get(Repository, answer.json["id"])
@@ -224,9 +232,7 @@ def test_excludes_may_not_be_taken_from_around_the_repository(admin: Someone) ->
 
 
 def test_forgetting_leaves_the_history_readable(admin: Someone, repository: int) -> None:
-    job = add_job(
-        repository_id=repository, repository_name="photos", status=Status.COMPLETED
-    )
+    job = add_job(repository_id=repository, repository_name="photos", status=Status.COMPLETED)
     Session.add(
         Archive(repository_id=repository, name="a", borg_id="0" * 64, start=now(), job_id=job)
     )

@@ -17,7 +17,9 @@ from borgui.models import Session, Token
 from borgui.web.headers import POLICY
 
 
-@pytest.mark.parametrize("path", ["/login", "/api/jobs", "/static/brand.svg", "/nowhere", "/health"])
+@pytest.mark.parametrize(
+    "path", ["/login", "/api/jobs", "/static/brand.svg", "/nowhere", "/health"]
+)
 def test_every_answer_carries_the_headers(client: FlaskClient, app: Flask, path: str) -> None:
     headers = client.get(path, buffered=True).headers
     assert headers["Content-Security-Policy"] == POLICY
@@ -56,7 +58,8 @@ def test_the_cookie_is_closed(client: FlaskClient, app: Flask) -> None:
     assert "SameSite=Lax" in cookie
     assert "Path=/;" in f"{cookie};"
     assert "Secure" not in cookie
-    assert "Secure" in client.get("/login", base_url="https://localhost").headers["Set-Cookie"]
+    by_https = app.test_client().get("/login", base_url="https://localhost")
+    assert "Secure" in by_https.headers["Set-Cookie"]
 
 
 def test_two_installations_on_one_host_have_two_cookies(app: Flask, config: Config) -> None:
@@ -79,7 +82,9 @@ def test_an_unknown_address_is_json_under_api_and_a_page_elsewhere(admin: Someon
     assert "<html" not in admin.client.get("/nothing", headers={"HX-Request": "true"}).text
 
 
-def test_htmx_is_sent_to_the_sign_in_page_by_its_own_header(client: FlaskClient, app: Flask) -> None:
+def test_htmx_is_sent_to_the_sign_in_page_by_its_own_header(
+    client: FlaskClient, app: Flask
+) -> None:
     answer = client.get("/jobs/active", headers={"HX-Request": "true"})
     assert answer.status_code == 401
     assert answer.headers["HX-Redirect"] == "/login"
@@ -172,6 +177,7 @@ def test_without_redis_pages_show_and_actions_are_refused(
 def test_a_locked_database_is_503_for_who_writes_and_nothing_for_who_reads(
     admin: Someone, app: Flask, config: Config
 ) -> None:
+    assert admin.client.get("/jobs").status_code == 200
     engine = Session.get_bind()
     assert isinstance(engine, Engine)
     Session.remove()

@@ -27,16 +27,33 @@ texts = st.one_of(
 )
 values = st.recursive(
     st.one_of(st.none(), st.booleans(), numbers, texts),
-    lambda inner: st.one_of(
-        st.lists(inner, max_size=3), st.dictionaries(texts, inner, max_size=3)
-    ),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(texts, inner, max_size=3)),
     max_leaves=6,
 )
-FIELDS = (
-    "repository_id priority name path path_b64 encryption passphrase source_directories "
-    "source_directories_b64 exclude_patterns compression mode key extra_flags username password "
-    "archive_name_template exclude_if_present expires_days timezone retry_limit accept_unencrypted"
-).split()
+FIELDS = [
+    "repository_id",
+    "priority",
+    "name",
+    "path",
+    "path_b64",
+    "encryption",
+    "passphrase",
+    "source_directories",
+    "source_directories_b64",
+    "exclude_patterns",
+    "compression",
+    "mode",
+    "key",
+    "extra_flags",
+    "username",
+    "password",
+    "archive_name_template",
+    "exclude_if_present",
+    "expires_days",
+    "timezone",
+    "retry_limit",
+    "accept_unencrypted",
+]
 bodies = st.one_of(
     st.dictionaries(st.sampled_from(FIELDS), values, max_size=5).map(
         lambda body: json.dumps(body).encode()
@@ -116,13 +133,29 @@ pieces = st.sampled_from(
 )
 forms = st.lists(
     st.tuples(
-        st.sampled_from([*FIELDS, "confirm", "code", "confirmation", "delete_data", "once", "next"]),
+        st.sampled_from(
+            [*FIELDS, "confirm", "code", "confirmation", "delete_data", "once", "next"]
+        ),
         pieces,
     ),
     max_size=8,
 ).map(lambda pairs: "&".join(f"{name}={value}" for name, value in pairs).encode())
 ids = st.sampled_from(
-    [*["1"] * 8, "2", "0", "-1", "99999999999", "9" * 50, "x", "%00", "%ff", "١", "1.0", "1%2f..", ""]
+    [
+        *["1"] * 8,
+        "2",
+        "0",
+        "-1",
+        "99999999999",
+        "9" * 50,
+        "x",
+        "%00",
+        "%ff",
+        "١",
+        "1.0",
+        "1%2f..",
+        "",
+    ]
 )
 
 

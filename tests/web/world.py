@@ -2,8 +2,10 @@
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
+from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
@@ -19,18 +21,33 @@ HASH = hash_password(PASSWORD)
 
 @dataclass
 class Someone:
-    """A person: a signed-in browser with its CSRF token, and an API token."""
+    """A person: an API token, and a browser that signs in when it is first used."""
 
     id: int
-    client: FlaskClient
-    csrf: str
+    username: str
+    app: Flask
     token: str
+
+    @cached_property
+    def client(self) -> FlaskClient:
+        client = self.app.test_client()
+        assert sign_in(client, self.username).status_code == 303
+        return client
+
+    @cached_property
+    def csrf(self) -> str:
+        return csrf_of(self.client.get("/account/tokens"))
 
     def api(self, method: str, path: str, **options: Any) -> TestResponse:
         """Call the API with the person's token, without any cookie."""
         headers = {"Authorization": f"Bearer {self.token}", **options.pop("headers", {})}
-        fresh = self.client.application.test_client(use_cookies=False)
+        fresh = self.app.test_client(use_cookies=False)
         return fresh.open(path, buffered=True, method=method, headers=headers, **options)
+
+    def stream(self, path: str) -> TestResponse:
+        """GET with the token, without waiting for the answer's end; the caller closes it."""
+        client = self.app.test_client(use_cookies=False)
+        return client.get(path, headers={"Authorization": f"Bearer {self.token}"})
 
     def browser(self, method: str, path: str, **options: Any) -> TestResponse:
         """Call with the session's cookie and CSRF token."""

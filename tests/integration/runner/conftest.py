@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from machine_at_work import PASSPHRASE, Machine
 from redis import Redis
 
 from borgui.config import Config
 from borgui.runner import program
+from tests.integration.runner.machine_at_work import PASSPHRASE, Machine
 
 
 @pytest.fixture

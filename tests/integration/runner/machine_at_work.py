@@ -57,6 +57,11 @@ def create(repository: Path, *sources: Path, name: str = "a", **more: Any) -> di
     return step("create", argv, repository, parameters=parameters, **more)
 
 
+def shell(script: str, **more: Any) -> dict[str, Any]:
+    """A step that is no borg: ``sh -c``."""
+    return step("shell", ["-c", script], Path("/nowhere"), program="/bin/sh", **more)
+
+
 @dataclass
 class Machine:
     """One machine: its workers, what is sent to it, what comes back."""
@@ -129,9 +134,7 @@ class Machine:
 
     def send_again(self, sealed: str, job: int = 1, attempt: int = 1) -> None:
         name = queueing.machine_queue(self.config.machine, "default")
-        queueing.enqueue(
-            queueing.connect(self.url), name, queueing.RUN_JOB, job, attempt, sealed
-        )
+        queueing.enqueue(queueing.connect(self.url), name, queueing.RUN_JOB, job, attempt, sealed)
 
     def state(self, job: int = 1) -> live.Live:
         return live.read(self.redis, job) or live.Live()
@@ -172,7 +175,5 @@ class Machine:
         """Run borg directly."""
         env = program.base_environment(self.config)
         env |= {"BORG_REPO": str(repository), "BORG_PASSPHRASE": PASSPHRASE}
-        done = subprocess.run(
-            ["borg", *argv], env=env, capture_output=True, text=True, check=True
-        )
+        done = subprocess.run(["borg", *argv], env=env, capture_output=True, text=True, check=True)
         return done.stdout

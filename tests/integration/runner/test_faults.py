@@ -9,23 +9,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from machine_at_work import Machine, create, step, wait_for
-from test_run import shell
 
 from borgui import live, queueing
 from borgui.borg import commands
 from borgui.config import Config
 from borgui.runner import machine as machine_module
 from borgui.runner import process, program
+from tests.integration.runner.machine_at_work import Machine, create, shell, step, wait_for
 
 
 def horse_of(machine: Machine, job: int = 1) -> int:
     return wait_for(lambda: machine.state(job).horse_pid)
 
 
-def test_horse_killed(
-    machine: Machine, worker: int, repository: Path, slow_source: Path
-) -> None:
+def test_horse_killed(machine: Machine, worker: int, repository: Path, slow_source: Path) -> None:
     machine.send(machine.seal([create(repository, slow_source)]))
     borg = machine.await_borg()
     wait_for(lambda: machine.state().nfiles is not None)
@@ -50,9 +47,7 @@ def test_horse_killed(
     assert again["status"] == "completed", "the repository is not locked"
 
 
-def test_worker_killed(
-    machine: Machine, worker: int, repository: Path, slow_source: Path
-) -> None:
+def test_worker_killed(machine: Machine, worker: int, repository: Path, slow_source: Path) -> None:
     machine.send(machine.seal([create(repository, slow_source)]))
     borg = machine.await_borg()
     machine.stop(worker, signal.SIGKILL)
@@ -63,9 +58,7 @@ def test_worker_killed(
     assert machine.calls(queueing.FINISH) == [[1, 1]]
 
 
-def test_worker_stopped(
-    machine: Machine, worker: int, repository: Path, slow_source: Path
-) -> None:
+def test_worker_stopped(machine: Machine, worker: int, repository: Path, slow_source: Path) -> None:
     """SIGTERM ends horse and borg, leaves an outcome, and then the worker leaves."""
     machine.send(machine.seal([create(repository, slow_source)]))
     borg = machine.await_borg()
@@ -91,9 +84,7 @@ def test_borg_killed(machine: Machine, worker: int, repository: Path, slow_sourc
     assert (result["error_code"], result["exit_code"]) == ("killed_by_signal", -9)
 
 
-def test_everything_killed_and_started_again(
-    machine: Machine, worker: int, tmp_path: Path
-) -> None:
+def test_everything_killed_and_started_again(machine: Machine, worker: int, tmp_path: Path) -> None:
     """An orphan that ignores SIGTERM is ended before its job counts as ended."""
     machine.send(machine.seal([shell("trap '' TERM; while :; do sleep 0.1; done")]))
     orphan = machine.await_borg()

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from machine_at_work import Machine
 
 from borgui import live, queueing
 from borgui.runner.quick import folder
+from tests.integration.runner.machine_at_work import Machine
 
 
 def encoded(path: str | Path) -> str:

@@ -5,16 +5,18 @@ import time
 from pathlib import Path
 
 import pytest
-from machine_at_work import PASSPHRASE, Machine, create, step, wait_for
 
 from borgui import live, queueing
 from borgui.borg import commands
 from borgui.runner.spec import pack
-
-
-def shell(script: str, **more: object) -> dict[str, object]:
-    """A step that is no borg: ``sh -c``."""
-    return step("shell", ["-c", script], Path("/nowhere"), program="/bin/sh", **more)
+from tests.integration.runner.machine_at_work import (
+    PASSPHRASE,
+    Machine,
+    create,
+    shell,
+    step,
+    wait_for,
+)
 
 
 def test_backup_completes(machine: Machine, worker: int, repository: Path, source: Path) -> None:
@@ -110,9 +112,7 @@ def test_progress_while_it_runs(
     assert machine.redis.ttl("borgui:job:1") == -1
 
 
-def test_cancel_before_start(
-    machine: Machine, worker: int, repository: Path, source: Path
-) -> None:
+def test_cancel_before_start(machine: Machine, worker: int, repository: Path, source: Path) -> None:
     live.announce(machine.redis, 1, attempt=1)
     live.request_cancel(machine.redis, 1)
     machine.send_again(machine.seal([create(repository, source)]))
@@ -167,7 +167,7 @@ def test_time_limit(machine: Machine, worker: int, repository: Path, slow_source
 def test_secret_is_masked(machine: Machine, worker: int) -> None:
     secret = 'hunter"22\\ä'
     event = {"type": "log_message", "levelname": "INFO", "name": "x", "message": f"in {secret}"}
-    script = "printf '%s\\n' \"out $WORD\"; printf '%s\\n' \"$EVENT\" \"raw $EVENT\" >&2"
+    script = 'printf \'%s\\n\' "out $WORD"; printf \'%s\\n\' "$EVENT" "raw $EVENT" >&2'
     env = {"WORD": secret, "EVENT": json.dumps(event)}
     result = machine.run([shell(script, env=env)], secrets=[secret])
 

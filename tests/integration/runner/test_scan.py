@@ -5,13 +5,13 @@ import threading
 from pathlib import Path
 
 import pytest
-from machine_at_work import Machine, create, wait_for
 
 from borgui.borg import commands
 from borgui.borg.patterns import Matcher
 from borgui.runner import program
 from borgui.runner.scan import Walk
 from borgui.runner.spec import Spec, Step, pack
+from tests.integration.runner.machine_at_work import Machine, create, wait_for
 
 
 @pytest.fixture

@@ -5,12 +5,11 @@ import os
 from pathlib import Path
 
 import pytest
-from machine_at_work import Machine, create
 from redis import Redis
 from rq.serializers import JSONSerializer
-from test_run import shell
 
 from borgui import live, queueing
+from tests.integration.runner.machine_at_work import Machine, create, shell
 
 
 def test_tampered_spec(machine: Machine, worker: int, repository: Path, source: Path) -> None:

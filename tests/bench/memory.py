@@ -1,0 +1,40 @@
+"""The memory of everything together while nothing runs: supervisor, web, control, workers, Redis.
+
+Counted as PSS, where a page that several processes share is divided among them.
+"""
+
+import time
+from collections.abc import Iterator
+
+from tests.bench.figures import Bench, Figure
+from tests.integration.product import Product, running
+
+MIB = 1024 * 1024
+
+
+def measure(bench: Bench) -> Iterator[Figure]:
+    """After the start, and after some use."""
+    from tests.bench import observe, sources
+    from tests.bench.browser import Browser
+
+    with running(bench.folder / "product") as product:
+        yield Figure("idle memory, started", _totals(bench, product), "MiB", 150)
+        source = sources.tiny(bench.folder / "source")
+        repository = observe.add_repository(product, bench.folder / "repository", source)
+        product.wait_job(product.back_up(repository))
+        browser = Browser(product)
+        for _ in range(20):
+            for path in ("/", "/jobs", "/repositories", f"/repositories/{repository}", "/settings"):
+                browser.get(path)
+        browser.close()
+        yield Figure("idle memory, used", _totals(bench, product), "MiB", 150)
+
+
+def _totals(bench: Bench, product: Product) -> list[float]:
+    """Several looks, some seconds apart."""
+    found = []
+    time.sleep(2 if bench.quick else 10)
+    for _ in bench.times(5, 2):
+        time.sleep(2)
+        found.append(sum(each.memory_full_info().pss for each in product.tree()) / MIB)
+    return found

@@ -1,0 +1,105 @@
+"""Twenty repositories backed up at once by two workers, against raw borg two at a time."""
+
+import contextlib
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from tests.bench import observe, sources
+from tests.bench.browser import Browser
+from tests.bench.figures import Bench, Figure
+from tests.bench.raw import RawBorg
+from tests.integration.product import Product, running
+
+REPOSITORIES = 20
+BROWSERS = 20
+FILES = 4_000
+
+
+def measure(bench: Bench) -> Iterator[Figure]:
+    """In peace, and while browsers poll the list of jobs every second."""
+    source = bench.folder / "source"
+    sources.tiny(source)
+    raw = RawBorg(bench.folder)
+    paths = [raw.init() for _ in range(REPOSITORIES)]
+    with running(bench.folder / "product") as product:
+        rows = observe.Rows(product)
+        ids = [
+            observe.add_repository(product, bench.folder / f"r{number}", source)
+            for number in range(REPOSITORIES)
+        ]
+        for polled in (False, True):
+            ratios: list[float] = []
+            posts: list[float] = []
+            polls: list[float] = []
+            for _ in bench.times(3, 1):
+                _renew(source, 400 if bench.quick else FILES)
+                theirs = _raw(raw, paths, source)
+                with _browsers(product, polls) if polled else contextlib.nullcontext():
+                    ours, answered = _ours(product, rows, ids)
+                ratios.append(ours / theirs)
+                posts += answered
+            when = ", 20 browsers poll" if polled else ""
+            yield Figure(f"20 repositories, 2 workers{when}", ratios, "x", 1.15)
+            yield Figure(f"  a POST then{when}", posts, "ms", 200, worst=True)
+            if polls:
+                yield Figure("  a poll then", polls, "ms")
+        rows.close()
+
+
+def _renew(source: Path, files: int) -> None:
+    """New files, so that each round reads and stores all of them."""
+    shutil.rmtree(source)
+    sources.small_files(source, files)
+    sources.warm(source)
+
+
+def _raw(raw: RawBorg, paths: list[Path], source: Path) -> float:
+    began = time.monotonic()
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda path: raw.create(path, source), paths))
+    return time.monotonic() - began
+
+
+def _ours(product: Product, rows: observe.Rows, ids: list[int]) -> tuple[float, list[float]]:
+    """Seconds until all are completed, and the milliseconds of each POST; all sent at once."""
+
+    def post(repository: int) -> tuple[int, float]:
+        moment = time.monotonic()
+        job = product.back_up(repository)
+        return job, (time.monotonic() - moment) * 1000
+
+    began = time.monotonic()
+    with ThreadPoolExecutor(len(ids)) as pool:
+        answers = list(pool.map(post, ids))
+    ended = max(rows.wait(job, "completed", pause=0.02) for job, _ in answers)
+    observe.borg_is_gone(product)
+    return ended - began, [milliseconds for _, milliseconds in answers]
+
+
+@contextlib.contextmanager
+def _browsers(product: Product, polls: list[float]) -> Iterator[None]:
+    """Browsers that ask for the list of what runs, each once a second."""
+    stop = threading.Event()
+    cookie = Browser(product).cookie
+
+    def poll(number: int) -> None:
+        browser = Browser(product, cookie)
+        stop.wait(number / BROWSERS)
+        while not stop.is_set():
+            polls.append(browser.seconds("/jobs/active", **{"HX-Request": "true"}) * 1000)
+            stop.wait(1)
+        browser.close()
+
+    threads = [threading.Thread(target=poll, args=(number,)) for number in range(BROWSERS)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
