@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help up setup check test bench shot clean
+.PHONY: help up setup system check test bench shot clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
@@ -12,19 +12,23 @@ up: setup ## set up what is missing, then run everything
 	@exec $(BIN)/python -m borgui up
 
 setup: $(VENV)/ready ## the first half of `make up`: virtual environment, requirements, borg
-	@command -v "$${BORGUI_BORG:-borg}" >/dev/null || .ci/apt "running borg" borgbackup
 
-$(VENV)/ready: requirements.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "borgui: Python 3.11 or newer is needed; set PYTHON to one" >&2; exit 1; }
-	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || .ci/apt "a virtual environment" python3-venv
-	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install -q --disable-pip-version-check -r requirements.txt
+$(VENV)/ready: requirements.txt | system
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements.txt
 	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m compileall -q borgui migrations wsgi.py
 	@touch $@
 
+system: # what Debian has to give, asked for in one go
+	@test -e $(VENV)/ready || $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "borgui: Python 3.11 or newer is needed; set PYTHON to one" >&2; exit 1; }
+	@missing=; \
+	test -e $(VENV)/ready || $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || missing=python3-venv; \
+	test -n "$$BORGUI_BORG" || command -v borg >/dev/null || missing="$$missing borgbackup"; \
+	test -z "$$missing" || .ci/apt "running borgui" $$missing
+
 $(VENV)/ready-dev: requirements-dev.txt $(VENV)/ready
-	$(BIN)/pip install -q --disable-pip-version-check -r requirements-dev.txt
+	$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
 
 check: $(VENV)/ready-dev ## ruff, strict types, import rules, migrations in step with the models

@@ -71,7 +71,10 @@ def create_app(config: Config | None = None) -> "Flask":
 
 
 def _behind_proxies(app: "Flask", config: Config) -> None:
-    """Believe forwarding headers only as far as we were told to, and know our own prefix."""
+    """Believe forwarding headers only as far as we were told to, and know our own prefix.
+
+    Never X-Forwarded-Prefix: most proxies pass on a client's own one, and the setting says it.
+    """
     if config.url_prefix:
         from borgui.web.prefix import Prefix
 
@@ -81,7 +84,7 @@ def _behind_proxies(app: "Flask", config: Config) -> None:
 
         count = config.trusted_proxies
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
-            app.wsgi_app, x_for=count, x_proto=count, x_host=count, x_port=count, x_prefix=count
+            app.wsgi_app, x_for=count, x_proto=count, x_host=count, x_port=count
         )
 
 

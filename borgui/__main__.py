@@ -46,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     add("migrate", "bring the database up to date", _migrate)
     add("doctor", "say what is missing or wrong; exit code 1 if so", _doctor)
     alive = add("alive", "exit code 0 if the named process answers; for health checks", _alive)
-    alive.add_argument("role", choices=("control", "worker", "scheduler"))
+    alive.add_argument("role", choices=("web", "control", "worker", "scheduler"))
     user = add("user", "make an account, or give one a new password or role", _user)
     user.add_argument("username")
     user.add_argument("--role", choices=("admin", "operator", "viewer"))
@@ -97,9 +97,24 @@ def _alive(config: Config, options: argparse.Namespace) -> int:
     from borgui import embedded_redis, queueing
     from borgui.live import machine_key
 
+    if options.role == "web":
+        return _web_alive(config)
     key = machine_key(config.machine) if options.role == "worker" else f"borgui:{options.role}"
     client = queueing.connect(embedded_redis.url(config), timeout=3)
     return 0 if client.exists(key) else 1
+
+
+def _web_alive(config: Config) -> int:
+    from http.client import HTTPConnection, HTTPException
+
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(config.host, config.host)  # noqa: S104
+    connection = HTTPConnection(host, config.port, timeout=4)
+    try:
+        connection.request("GET", "/health?live=1")
+        return 0 if connection.getresponse().status == 200 else 1
+    except (OSError, HTTPException) as error:
+        print(f"borgui: the web does not answer: {error}", file=sys.stderr)
+        return 1
 
 
 def _user(config: Config, options: argparse.Namespace) -> int:
@@ -108,7 +123,7 @@ def _user(config: Config, options: argparse.Namespace) -> int:
     from borgui.security.accounts import set_account
 
     config.make_folders()
-    processes.migrate(config)
+    processes.upgrade(config)
     password = getpass.getpass("Password: ") if sys.stdin.isatty() else sys.stdin.readline().strip()
     print(set_account(Session(), options.username, password, options.role))
     return 0

@@ -47,7 +47,7 @@ class Config:
             admin_password=env.get("BORGUI_ADMIN_PASSWORD") or None,
             secret_key=env.get("BORGUI_SECRET_KEY") or None,
             database_url=env.get("DATABASE_URL") or None,
-            redis_url=env.get("REDIS_URL") or None,
+            redis_url=_redis_url(env),
             jobs=_number(env, "BORGUI_JOBS", 2, 1, 64),
             borg=env.get("BORGUI_BORG") or "borg",
             url_prefix=prefix,
@@ -82,6 +82,13 @@ class Config:
             (self.data_dir / name).mkdir(exist_ok=True, mode=0o700)
         for name in ("cache", "config", "security", "keys"):
             (self.borg_home / name).mkdir(exist_ok=True, mode=0o700)
+
+
+def _redis_url(env: Mapping[str, str]) -> str | None:
+    url = env.get("REDIS_URL") or None
+    if url and not url.startswith(("redis://", "rediss://", "unix://")):
+        raise ConfigError("REDIS_URL must begin with redis://, rediss:// or unix://")
+    return url
 
 
 def _number(env: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:

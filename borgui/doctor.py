@@ -1,24 +1,25 @@
 """``python -m borgui doctor``: what is missing or wrong, in plain words."""
 
 import os
+import pwd
 import re
 import shutil
 import stat
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import redis
+import sqlalchemy
 import sqlalchemy.exc
 
 from borgui import embedded_redis, live, queueing
 from borgui.config import Config
 from borgui.models import schema
-from borgui.models import session as database
 from borgui.runner import program
 from borgui.security import keys as security_keys
-from borgui.security.sealing import Sealer
 
 LITTLE_SPACE = 1_000_000_000
 EARLIEST_YEAR = 2026
@@ -38,18 +39,34 @@ class Finding:
 
 
 def examine(config: Config) -> list[Finding]:
-    """Look at everything; changes nothing but the data folder it may have to make."""
-    findings: list[Finding] = []
-    for look in (_data_folder, _disk, _key, _database, _redis, _borg, _clock):
+    """Look at everything; changes nothing but the data folder it may have to make.
+
+    Where that cannot be used the rest is not looked at: it lies in there.
+    """
+    try:
+        config.make_folders()
+        findings = list(_data_folder(config))
+    except OSError as error:
+        where = error.filename or config.data_dir
+        return [Finding("data folder", f"{where}: {error.strerror}", is_wrong=True)]
+    for look in (_disk, _key, _database, _redis, _borg, _clock):
         findings.extend(look(config))
     return findings
 
 
 def _data_folder(config: Config) -> Iterator[Finding]:
-    try:
-        config.make_folders()
-    except OSError as error:
-        yield Finding("data folder", f"{config.data_dir}: {error.strerror}", is_wrong=True)
+    foreign = [
+        path
+        for path in (config.data_dir, *sorted(config.data_dir.iterdir()))
+        if path.lstat().st_uid != os.geteuid()
+    ]
+    if foreign:
+        text = (
+            f"{foreign[0]} belongs to {_name(foreign[0].lstat().st_uid)}, and this runs as"
+            f" {_name(os.geteuid())}: run borgui always as the same user, or give it the folder:"
+            f" chown -R {_name(os.geteuid())} '{config.data_dir}'"
+        )
+        yield Finding("data folder", text, is_wrong=True)
         return
     if not os.access(config.data_dir, os.W_OK | os.X_OK):
         yield Finding("data folder", f"{config.data_dir} cannot be written to", is_wrong=True)
@@ -62,22 +79,25 @@ def _data_folder(config: Config) -> Iterator[Finding]:
         yield Finding("data folder", f"{config.data_dir} belongs to borgui alone")
 
 
+def _name(user_id: int) -> str:
+    try:
+        return pwd.getpwuid(user_id).pw_name
+    except KeyError:
+        return str(user_id)
+
+
 def _disk(config: Config) -> Iterator[Finding]:
-    free = shutil.disk_usage(_existing(config.data_dir)).free
+    free = shutil.disk_usage(config.data_dir).free
     text = f"{free / 1e9:.1f} GB free where the data folder lies"
+    if free < LITTLE_SPACE:
+        text += f"; make room: below {LITTLE_SPACE / 1e9:g} GB logs and borg's cache may not fit"
     yield Finding("disk", text, is_wrong=free < LITTLE_SPACE)
-
-
-def _existing(path: Path) -> Path:
-    while not path.exists():
-        path = path.parent
-    return path
 
 
 def _key(config: Config) -> Iterator[Finding]:
     path = config.data_dir / security_keys.FILE_NAME
     if config.secret_key is None and not path.exists():
-        yield Finding("key", "none yet; it is made at the first start")
+        yield _no_key(config, path)
         return
     try:
         security_keys.load(config)
@@ -91,28 +111,51 @@ def _key(config: Config) -> Iterator[Finding]:
         yield Finding("key", "there, and closed to other people")
 
 
+def _no_key(config: Config, path: Path) -> Finding:
+    if not _has_database(config):
+        return Finding("key", "none yet; it is made at the first start")
+    text = (
+        f"{path} is gone, and with it what opens the passphrases in the database:"
+        " put it back from your own backup before borgui starts and makes a new one"
+    )
+    return Finding("key", text, is_wrong=True)
+
+
+def _has_database(config: Config) -> bool:
+    """Whether one is there; of ``DATABASE_URL`` that is not known before it is asked."""
+    return config.database_url is None and (config.data_dir / "borgui.db").exists()
+
+
 def _database(config: Config) -> Iterator[Finding]:
-    if config.database_url is None and not (config.data_dir / "borgui.db").exists():
+    if config.database_url is None and not _has_database(config):
         yield Finding("database", "none yet; it is made at the first start")
         return
     try:
-        engine = database.configure(config.sqlalchemy_url, Sealer(security_keys.load(config)))
+        engine = sqlalchemy.create_engine(config.sqlalchemy_url)
         present = schema.present_revision(engine)
-    except (sqlalchemy.exc.SQLAlchemyError, security_keys.MasterKeyError) as error:
+        is_newer = schema.is_from_the_future(engine)
+        engine.dispose()
+    except (sqlalchemy.exc.SQLAlchemyError, ModuleNotFoundError) as error:
         yield Finding("database", f"cannot be opened: {error}".splitlines()[0], is_wrong=True)
         return
-    if present == schema.newest_revision():
+    wanted = schema.newest_revision()
+    if present == wanted:
         yield Finding("database", f"at revision {present}")
+    elif is_newer:
+        text = f"at revision {present}, which a newer borgui has made; start that one"
+        yield Finding("database", text, is_wrong=True)
     else:
-        wanted = schema.newest_revision()
-        text = f"at revision {present}, not {wanted}; run: python -m borgui migrate"
+        text = f"at revision {present or 'none'}, not {wanted}; run: python -m borgui migrate"
         yield Finding("database", text, is_wrong=True)
 
 
 def _redis(config: Config) -> Iterator[Finding]:
-    client = queueing.connect(embedded_redis.url(config), timeout=2)
     try:
+        client = queueing.connect(embedded_redis.url(config), timeout=2)
         server = client.info("server")
+    except embedded_redis.NoRedis as error:
+        yield Finding("Redis", str(error), is_wrong=True)
+        return
     except redis.RedisError as error:
         yield from _no_redis(config, error)
         return
@@ -151,9 +194,15 @@ def _borg(config: Config) -> Iterator[Finding]:
 
 def _clock(config: Config) -> Iterator[Finding]:
     now = time.time()
-    newest = max((path.stat().st_mtime for path in config.run.glob("*")), default=0.0)
+    newest = max(_written(config.run), default=0.0)
     wrong = time.gmtime(now).tm_year < EARLIEST_YEAR or newest > now + SKEW_SECONDS
     text = f"{time.strftime('%Y-%m-%d %H:%M:%S', time.gmtime(now))} UTC"
     if wrong:
         text += "; that lies before what was written here: set the clock (chrony, timesyncd)"
     yield Finding("clock", text, is_wrong=wrong)
+
+
+def _written(folder: Path) -> Iterator[float]:
+    for path in folder.glob("*"):
+        with suppress(FileNotFoundError):  # what ran a moment ago may be gone
+            yield path.stat().st_mtime

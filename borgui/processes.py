@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 
 from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from borgui import embedded_redis, queueing
 from borgui.config import Config
@@ -117,10 +118,19 @@ def prepare(config: Config, *roles: str) -> list[int]:
 
 def upgrade(config: Config) -> Engine:
     """Bring the database up to date. Web and control may start at once: one does it, one waits."""
-    engine = database.configure(config.sqlalchemy_url, Sealer(security_keys.load(config)))
     lock = hold(config.run, "migrate", patience=MIGRATION_SECONDS)
-    if schema.upgrade(engine):
-        say("the database was brought up to date")
+    try:
+        engine = database.configure(config.sqlalchemy_url, Sealer(security_keys.load(config)))
+        if schema.is_from_the_future(engine):
+            raise CannotStart(
+                "A newer borgui has made this database. Start that one, or put back your own"
+                " backup of the data folder from before it."
+            )
+        if schema.upgrade(engine):
+            say("the database was brought up to date")
+    except (SQLAlchemyError, ModuleNotFoundError) as error:
+        reason = str(error).splitlines()[0]
+        raise CannotStart(f"The database cannot be opened: {reason}") from error
     for descriptor in lock:
         os.close(descriptor)
     return engine

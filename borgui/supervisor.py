@@ -4,6 +4,7 @@ The parent imports everything once and freezes the garbage collector, so its chi
 memory. They are ended with it: on a signal in order, and by the kernel should it be killed.
 """
 
+import contextlib
 import fcntl
 import gc
 import os
@@ -11,6 +12,7 @@ import secrets
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +24,8 @@ LONGEST_DELAY = 30.0
 STEADY_AFTER = 60.0
 """A child that lived so many seconds has its back-off forgotten."""
 TICK = 0.5
+PAUSE = 5.0
+"""Seconds to the next tick after one that failed."""
 WATCHED = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD})
 """Blocked in the parent and waited for: nothing of its work is ever cut in two."""
 STOP_GRACE = 25.0
@@ -54,6 +58,7 @@ class Supervisor:
     tick: Callable[[], None] = lambda: None
     instance: str = field(default_factory=lambda: secrets.token_hex(8))
     _stopping: bool = False
+    _tick_after: float = 0.0
 
     def add(self, child: Child) -> None:
         """Have ``child`` started by :meth:`run`."""
@@ -72,7 +77,7 @@ class Supervisor:
         try:
             while not self._stopping:
                 self._start_due()
-                self.tick()
+                self._tick()
                 self._wait(TICK)
         finally:
             self.stop()
@@ -91,6 +96,17 @@ class Supervisor:
             for child in group:
                 _signal(child.pid, signal.SIGKILL)
         self._reap()
+
+    def _tick(self) -> None:
+        """Nothing that goes wrong beside the children may end them: a backup can take hours."""
+        if time.monotonic() < self._tick_after:
+            return
+        try:
+            self.tick()
+        except Exception as error:
+            self._tick_after = time.monotonic() + PAUSE
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            say(f"this machine's report failed at {where.name}: {type(error).__name__}: {error}")
 
     def _wait(self, seconds: float) -> None:
         """Until a child dies, somebody wants us to stop, or the time is over."""
@@ -140,6 +156,7 @@ def fork(name: str, target: Callable[[], None]) -> int:
         os.setsid()  # Ctrl-C reaches the parent alone, which ends its children in order
         signal.pthread_sigmask(signal.SIG_UNBLOCK, WATCHED)
         process.die_with(parent)
+        _call_myself(name)
         target()
         code = 0
     except SystemExit as end:
@@ -150,6 +167,12 @@ def fork(name: str, target: Callable[[], None]) -> int:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
+
+
+def _call_myself(name: str) -> None:
+    """So that ps and top tell one child from another. The kernel keeps 15 bytes (proc(5), comm)."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/comm").write_text(f"borgui {name}"[:15])
 
 
 def say(text: str) -> None:

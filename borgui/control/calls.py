@@ -41,14 +41,13 @@ def configure(config: Config, keys: Keys, redis: Redis) -> None:
 
 @contextmanager
 def _context() -> Iterator[Context]:
+    """What a call works with. No transaction is open at its beginning: each of them takes the
+    database's write lock, so Redis must not be waited for within one."""
     session = Session()
     try:
-        yield Context(
-            session=session,
-            config=_State.config,
-            settings=read_settings(session),
-            keys=_State.keys,
-        )
+        settings = read_settings(session)
+        session.commit()
+        yield Context(session=session, config=_State.config, settings=settings, keys=_State.keys)
     finally:
         Session.remove()
 
@@ -61,8 +60,10 @@ def admit() -> None:
 
 def started(job: int, attempt: int, info: Mapping[str, Any]) -> None:
     """A worker says that borg runs: ``info`` has pid, start_time, started_at and command."""
-    finishing.mark_started(Session(), job, attempt, info)
-    Session.remove()
+    try:
+        finishing.mark_started(Session(), job, attempt, info)
+    finally:
+        Session.remove()
 
 
 def finish(job: int, attempt: int) -> None:
@@ -98,6 +99,7 @@ def _after(context: Context, job_id: int) -> None:
     if job is not None:
         keep = context.settings.log_retention_jobs
         retention.forget_old(context.session, _State.config.logs, keep, job)
+    context.session.commit()
     wakeups.arm(context.session, _State.redis)
 
 

@@ -13,7 +13,8 @@ from borgui.security.sealing import Sealer
 
 log = logging.getLogger("borgui.control")
 
-RECONCILE_SECONDS = 15
+RECONCILE_SECONDS = 5
+"""A lost job is put back only when several sweeps have missed it, and within 30 seconds."""
 
 
 class ControlWorker(queueing.InlineWorker):
@@ -24,7 +25,7 @@ class ControlWorker(queueing.InlineWorker):
     _reconciled_at = 0.0
 
     def tick(self) -> None:
-        """Beat; reconcile at start-up and every 15 seconds, whether a scheduler lives or not."""
+        """Beat; reconcile at start-up and every 5 seconds, whether a scheduler lives or not."""
         calls.beat()
         if time.monotonic() - self._reconciled_at >= RECONCILE_SECONDS:
             calls.reconcile()

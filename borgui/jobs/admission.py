@@ -3,13 +3,14 @@
 ``start``, ``cancel`` and ``retry`` are called by web, API and schedules; ``admit`` by control.
 """
 
+import logging
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, cast
 
 from redis import Redis, RedisError
 from sqlalchemy import CursorResult, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
 from borgui import live, queueing
@@ -23,6 +24,8 @@ from borgui.security.sealing import seal_spec
 IDEMPOTENCY_WINDOW = timedelta(days=1)
 CANCEL_GRACE = 10
 """Seconds between SIGTERM and SIGKILL."""
+
+log = logging.getLogger("borgui.control")
 
 
 def start(  # noqa: PLR0913 - the arguments are the job's own columns
@@ -119,10 +122,13 @@ def cancel(session: Session, queue: Redis, job: Job) -> Job:
         session.rollback()
         raise Conflict("job_ended", "This job has ended already.")
     session.commit()
-    session.refresh(job)
     if not ended:
-        live.request_cancel(queue, job.id)
+        try:
+            live.request_cancel(queue, job.id)
+        except RedisError:
+            log.warning("the wish to cancel job %s is sent again by control's sweep", job.id)
     nudge(queue)
+    session.refresh(job)
     return job
 
 
@@ -253,33 +259,67 @@ def admit(context: Context, queue: Redis, alive: dict[str, int]) -> list[int]:
     lanes = _occupied(session)
     admitted: list[tuple[Job, str]] = []
     for job in _waiting(session):
-        reason = _reason_to_wait(session, context.settings, lanes, alive, job)
-        if reason is None:
-            sealed = _admit_one(context, lanes, job)
+        try:
+            sealed = _consider(context, lanes, alive, job)
+        except OperationalError:
+            raise  # the database is locked or full, which is no fault of this job
+        except Exception as error:
+            _fail(session, job, error)
+        else:
             if sealed is not None:
                 admitted.append((job, sealed))
-        elif reason != job.wait_reason:
-            job.wait_reason = reason
     session.commit()
     for job, sealed in admitted:
         hand_over(queue, job, sealed)
     return [job.id for job, _ in admitted]
 
 
+def _consider(context: Context, lanes: Lanes, alive: dict[str, int], job: Job) -> str | None:
+    """The sealed spec of a job that may run now, or None and the reason to wait in its row."""
+    reason = _reason_to_wait(context.session, context.settings, lanes, alive, job)
+    if reason is None:
+        with context.session.begin_nested():
+            return _admit_one(context, lanes, job)
+    if reason != job.wait_reason:
+        job.wait_reason = reason
+    return None
+
+
+def _fail(session: Session, job: Job, error: Exception) -> None:
+    """End a job that cannot even be prepared: those behind it must not wait for it for ever."""
+    log.error("job %s cannot be prepared", job.id, exc_info=error)
+    message = f"borgui itself failed to prepare this job: {error!r}."
+    try:
+        with session.begin_nested():
+            end_waiting(session, job, Status.FAILED, "internal_error", message)
+    except OperationalError:
+        raise
+    except Exception:
+        log.exception("job %s ends without telling its repository", job.id)
+        values = {"status": Status.FAILED, "error_code": "internal_error"}
+        ended = {"error_message": message, "completed_at": now(), "wait_reason": None}
+        move(session, job.id, Status.PENDING, values=values | ended)
+
+
+def announce(queue: Redis, job: Job, *, attempt: int) -> None:
+    """Say in Redis that ``attempt`` is the one that counts: a worker drops an earlier one."""
+    live.announce(
+        queue,
+        job.id,
+        attempt=attempt,
+        kind=job.kind,
+        machine=job.machine,
+        repository_id=job.repository_id,
+        repository_name=job.repository_name,
+        label=kind_of(job.kind).label,
+        created_at=job.created_at,
+    )
+
+
 def hand_over(queue: Redis, job: Job, sealed: str) -> None:
     """Write the live hash and enqueue the run. A failure here is mended by reconcile."""
     try:
-        live.announce(
-            queue,
-            job.id,
-            attempt=job.attempt,
-            kind=job.kind,
-            machine=job.machine,
-            repository_id=job.repository_id,
-            repository_name=job.repository_name,
-            label=kind_of(job.kind).label,
-            created_at=job.created_at,
-        )
+        announce(queue, job, attempt=job.attempt)
         if job.cancel_requested_at:
             live.request_cancel(queue, job.id)
         name = queueing.machine_queue(job.machine, job.priority)
@@ -291,14 +331,19 @@ def hand_over(queue: Redis, job: Job, sealed: str) -> None:
         queueing.log.warning("job %s could not be handed over; reconcile will", job.id)
 
 
+def taken(session: Session) -> list[Job]:
+    """The jobs that hold a lane: admitted and not ended, or ended on a machine that is silent.
+
+    Two queries, each by its index: joined by OR they would read the whole history.
+    """
+    admitted = select(Job).where(Job.status.in_(ACTIVE), Job.admitted_at.is_not(None))
+    held = select(Job).where(Job.lane_held.is_(True))
+    return list(dict.fromkeys([*session.scalars(admitted), *session.scalars(held)]))
+
+
 def _occupied(session: Session) -> Lanes:
     lanes = Lanes()
-    taken = session.scalars(
-        select(Job).where(
-            (Job.status.in_(ACTIVE) & Job.admitted_at.is_not(None)) | Job.lane_held.is_(True)
-        )
-    )
-    for job in taken:
+    for job in taken(session):
         lanes.take(job.lane or lane_of(job), job)
     moment = now()
     follow = session.scalars(

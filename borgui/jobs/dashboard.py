@@ -1,8 +1,8 @@
 """What the dashboard says, in a bounded number of queries whatever the number of rows.
 
 Four queries: repositories with their newest archive, the newest ended job of each repository and
-kind, what is active, and the rows of failures. Each walks an index from its newest end, so ten
-thousand finished jobs cost what twenty do.
+kind, the rows of those that failed, and what is active. Each walks an index from its newest end,
+so ten thousand finished jobs cost what twenty do.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, and_, func, literal, select, union_all
+from sqlalchemy import Select, and_, case, func, literal, select, union_all
 from sqlalchemy.orm import Session, aliased, defer, with_polymorphic
 
 from borgui.jobs import KINDS
@@ -116,18 +116,18 @@ def ended(
     per_page: int = PER_PAGE,
 ) -> Page[Job]:
     """What has ended, newest first, a page of it."""
-    # "not active" lets SQLite walk the ids from the newest; a list of states would make it sort
-    stands = Job.status.not_in(ACTIVE) if status is None else Job.status == status
     if status in ACTIVE:
         return Page([], 0, page, per_page)
-    counted = _narrowed(select(func.count()).select_from(Job), repository_id, kind)
-    total = session.scalar(counted.where(stands)) or 0
+    total = _count_ended(session, repository_id, kind, status)
     first = (page - 1) * per_page
     if first >= total:
         return Page([], total, page, per_page)
-    rows = _narrowed(lines(), repository_id, kind).where(stands)
-    rows = rows.order_by(Job.id.desc()).limit(per_page).offset(first)
-    return Page(list(session.scalars(rows)), total, page, per_page)
+    # Ids first: SQLite then sorts numbers, not rows. "Not active" lets it walk them from the
+    # newest, where a list of states would make it sort all of them.
+    stands = Job.status.not_in(ACTIVE) if status is None else Job.status == status
+    ids = _narrowed(select(Job.id), repository_id, kind).where(stands).order_by(Job.id.desc())
+    rows = by_ids(session, session.scalars(ids.limit(per_page).offset(first)).all())
+    return Page(list(rows), total, page, per_page)
 
 
 def names(session: Session) -> Sequence[tuple[int, str]]:
@@ -145,8 +145,8 @@ def failures(session: Session, repository_id: int | None = None) -> Sequence[Job
     """
     kinds = union_all(*(select(literal(kind.name).label("name")) for kind in KINDS)).subquery()
     newest = aliased(Job)
-    newest_ended = (
-        select(newest.id)
+    if_failed = (
+        select(case((newest.status == Status.FAILED, newest.id)))
         .where(
             newest.repository_id == Repository.id,
             newest.kind == kinds.c.name,
@@ -156,24 +156,34 @@ def failures(session: Session, repository_id: int | None = None) -> Sequence[Job
         .limit(1)
         .scalar_subquery()
     )
-    candidates = (
-        select(newest_ended.label("id")).select_from(Repository).join(kinds, literal(value=True))
-    )
+    found = select(if_failed).select_from(Repository).join(kinds, literal(value=True))
     if repository_id is not None:
-        candidates = candidates.where(Repository.id == repository_id)
-    ids = candidates.subquery()
-    return session.scalars(
-        lines()
-        .join(ids, ids.c.id == Job.id)
-        .where(Job.status == Status.FAILED)
-        .order_by(Job.id.desc())
-    ).all()
+        found = found.where(Repository.id == repository_id)
+    ids = [each for each in session.scalars(found) if each is not None]
+    return by_ids(session, sorted(ids, reverse=True)) if ids else []
 
 
 def lines() -> Select[Job]:
     """Jobs as lists show them: every kind's own columns, without what only its page shows."""
     every = with_polymorphic(Job, "*")
     return select(every).options(defer(every.warnings), defer(every.options))
+
+
+def _count_ended(
+    session: Session, repository_id: int | None, kind: str | None, status: str | None
+) -> int:
+    """All less those that are active: both are counted in an index, without reading rows."""
+    every = _narrowed(select(func.count()).select_from(Job), repository_id, kind)
+    if status is not None:
+        return session.scalar(every.where(Job.status == status)) or 0
+    is_active = select(func.count()).select_from(Job).where(Job.status.in_(ACTIVE))
+    # "coalesce" keeps SQLite from the other index, by which it would read every row
+    if repository_id is not None:
+        is_active = is_active.where(func.coalesce(Job.repository_id, 0) == repository_id)
+    if kind is not None:
+        is_active = is_active.where(func.coalesce(Job.kind, "") == kind)
+    counted = select(every.scalar_subquery() - is_active.scalar_subquery())
+    return session.scalar(counted) or 0
 
 
 def _narrowed(statement: Select[Any], repository_id: int | None, kind: str | None) -> Select[Any]:

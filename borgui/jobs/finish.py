@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import update
+from sqlalchemy import func, update
 from sqlalchemy.orm import Session
 
 from borgui.jobs import kind_of
@@ -29,6 +29,8 @@ def mark_started(session: Session, job_id: int, attempt: int, info: Mapping[str,
         attempt=attempt,
         values={
             "status": Status.RUNNING,
+            # It had been given up for lost and put back, wrongly: its lane is taken again.
+            "admitted_at": func.coalesce(Job.admitted_at, now()),
             "started_at": moment(info.get("started_at")) or now(),
             "process_pid": info.get("pid"),
             "process_start_time": moment(info.get("start_time")),
@@ -40,19 +42,20 @@ def mark_started(session: Session, job_id: int, attempt: int, info: Mapping[str,
     return moved
 
 
-def finish(context: Context, job_id: int, outcome: Outcome) -> bool:
+def finish(context: Context, job_id: int, outcome: Outcome, *, lane_held: bool = False) -> bool:
     """Flush ``outcome`` to the row and do what follows from it. Commits.
 
     Returns whether the row ended by this call: an outcome of an earlier attempt, or of a row that
-    has ended, changes nothing.
+    has ended, changes nothing. ``lane_held``: its lane is not to be given to others yet.
     """
     session = context.session
+    outcome = storable(outcome)
     job = session.get(Job, job_id, populate_existing=True)
     if job is None or not job.is_active or job.attempt != outcome.get("attempt"):
         session.rollback()
         return False
     kind = kind_of(job.kind)
-    verdict = _verdict(job, outcome)
+    verdict = _verdict(job, outcome) | {"lane_held": lane_held}
     progress = outcome.get("progress") or {}
     try:
         with session.begin_nested():
@@ -128,6 +131,18 @@ def _try_again(context: Context, job: Job, outcome: Outcome) -> bool:
     context.session.flush()
     context.session.execute(update(Job).where(Job.after_id == job.id).values(after_id=again.id))
     return True
+
+
+def storable(value: Any) -> Any:
+    """``value`` (JSON) with what no database takes as text replaced: halves of a character, which
+    stand for bytes that are no UTF-8, and NUL."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode().replace("\0", "?")
+    if isinstance(value, Mapping):
+        return {name: storable(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [storable(each) for each in value]
+    return value
 
 
 def moment(text: Any) -> datetime | None:

@@ -92,7 +92,9 @@ class Job(Base):
         ForeignKey("jobs.id", ondelete="SET NULL"), index=True
     )
     """The first job of the chain this one is a step of."""
-    after_id: Mapped[int | None] = mapped_column(ForeignKey("jobs.id", ondelete="SET NULL"))
+    after_id: Mapped[int | None] = mapped_column(
+        ForeignKey("jobs.id", ondelete="SET NULL"), index=True
+    )
     """The step of the chain that must complete before this one."""
     retry_of: Mapped[int | None] = mapped_column(
         ForeignKey("jobs.id", ondelete="SET NULL"), index=True
@@ -112,7 +114,7 @@ class Job(Base):
     """Raised at each admission; a worker's word counts only for the present one."""
     lane: Mapped[str | None] = mapped_column(String(200))
     """The lane it was admitted to."""
-    lane_held: Mapped[bool] = mapped_column(default=False)
+    lane_held: Mapped[bool] = mapped_column(default=False, index=True)
     """Ended, but its machine is silent: the lane stays taken until it answers."""
     wait_reason: Mapped[str | None] = mapped_column(String(300))
     cancel_requested_at: Mapped[datetime | None] = mapped_column(Instant)

@@ -1,29 +1,52 @@
-"""What is believed here held against what the machines say: at start-up and every 15 seconds.
+"""What is believed here held against what the machines say: at start-up and every few seconds.
 
 It settles orphans, puts back what a lost Redis forgot, and settles nothing as failed in the first
 30 seconds after Redis changed under us: the machines need that long to speak again.
+
+Nothing here waits for Redis within a transaction: on SQLite that would stop everyone who writes.
 """
 
+import logging
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from redis import Redis
-from sqlalchemy import select
+from redis import Redis, RedisError
+from sqlalchemy import update
+from sqlalchemy.exc import OperationalError
 
 from borgui import live, queueing
-from borgui.jobs.finish import finish, mark_started, moment
-from borgui.jobs.job import ACTIVE, Job, Status
+from borgui.jobs.admission import announce, taken
+from borgui.jobs.finish import finish, mark_started
+from borgui.jobs.job import Job, Status, move
 from borgui.jobs.kind import Context
 from borgui.models import now
 
 GRACE = timedelta(seconds=30)
 """After Redis was restarted or emptied."""
-SETTLING = timedelta(seconds=10)
-"""How long a job may be between two places (popped from a queue, not yet reported)."""
+PROOF = 2
+"""So many reports of its machine must follow one without the job before that proves anything: a
+report may have been begun before what it is held against."""
 SILENCE = timedelta(seconds=120)
 """A machine that says nothing for so long has its running jobs failed."""
 MOST_ATTEMPTS = 5
+
+log = logging.getLogger("borgui.control")
+
+
+@dataclass
+class Sighting:
+    """A job that neither its machine nor a queue knew of. ``reports``: the machine's since then."""
+
+    said: str | None
+    reports: int = 0
+    revoked: bool = False
+
+    def hear(self, said: str | None) -> int:
+        """Note a report, which may be the one noted before; returns how many came."""
+        if said != self.said:
+            self.said, self.reports = said, self.reports + 1
+        return self.reports
 
 
 @dataclass
@@ -34,6 +57,8 @@ class Memory:
     redis_changed_at: datetime | None = None
     began_at: datetime = field(default_factory=now)
     heard: dict[str, datetime] = field(default_factory=dict)
+    missing: dict[tuple[int, int], Sighting] = field(default_factory=dict)
+    """By job and attempt."""
 
     def notice(self, identity: str) -> None:
         """Start the period of grace when this is another Redis life than before."""
@@ -56,20 +81,30 @@ def redis_identity(redis: Redis) -> str:
 def reconcile(context: Context, redis: Redis, memory: Memory) -> list[int]:
     """Settle what is clear; returns the ids of the rows it ended."""
     memory.notice(redis_identity(redis))
-    rows = context.session.scalars(
-        select(Job).where(
-            (Job.status.in_(ACTIVE) & Job.admitted_at.is_not(None)) | Job.lane_held.is_(True)
-        )
-    ).all()
-    context.session.commit()
+    session = context.session
+    rows = taken(session)
+    session.commit()
+    session.expunge_all()  # they are read below, between transactions, as they were
     reports = {name: live.read_machine(redis, name) for name in {row.machine for row in rows}}
     for name, report in reports.items():
         if report is not None:
             memory.heard[name] = now()
-    return [row.id for row in rows if _settle(context, redis, memory, row, reports[row.machine])]
+    known = {(row.id, row.attempt) for row in rows}
+    memory.missing = {key: seen for key, seen in memory.missing.items() if key in known}
+    ended = []
+    for row in rows:
+        try:
+            if _settle(context, redis, memory, row, reports[row.machine]):
+                ended.append(row.id)
+        except (RedisError, OperationalError):
+            raise  # the same for every row
+        except Exception:
+            session.rollback()
+            log.exception("job %s could not be held against its machine's word", row.id)
+    return ended
 
 
-def _settle(  # noqa: PLR0911 - one return for each thing a machine can say
+def _settle(
     context: Context, redis: Redis, memory: Memory, job: Job, report: live.Machine | None
 ) -> bool:
     if job.lane_held and not job.is_active:
@@ -79,29 +114,33 @@ def _settle(  # noqa: PLR0911 - one return for each thing a machine can say
     if report is None:
         return _silent(context, memory, job)
     if report.runs(job.id, job.attempt):
+        memory.missing.pop((job.id, job.attempt), None)
         return _still_running(context, job, report)
     state = live.read(redis, job.id)
     if state and state.outcome and state.outcome.get("attempt") == job.attempt:
         return settle_outcome(context, redis, job.id, state.outcome)
-    if report.has_outcome(job.id, job.attempt) or memory.in_grace or _in_transit(job, report):
+    if report.has_outcome(job.id, job.attempt) or _lives(report, job):
         return False
-    if job.status == Status.PENDING:
-        return _not_started(context, redis, job)
-    return _end(context, job, "worker_killed", "The worker was killed.")
+    return _missing(context, redis, memory, job, report)
 
 
 def settle_outcome(context: Context, redis: Redis, job_id: int, outcome: dict[str, Any]) -> bool:
-    """Finish the job, then let its machine forget the outcome; whether the row ended by it."""
-    ended = finish(context, job_id, outcome)
-    live.acknowledge(redis, str(outcome["machine"]), job_id, int(outcome["attempt"]))
+    """Finish the job, then let its machine forget the outcome; whether the row ended by it.
+
+    An outcome that cannot be taken over fails the job: it would come again for ever.
+    """
+    try:
+        ended = finish(context, job_id, outcome)
+    except OperationalError:
+        raise  # the database is locked or full: the outcome is kept and comes again
+    except Exception as error:
+        log.exception("job %s: its outcome cannot be taken over", job_id)
+        context.session.rollback()
+        message = f"borgui itself failed when it took over the result: {error!r}."
+        ended = finish(context, job_id, _failure(outcome["attempt"], "internal_error", message))
+    machine = str(outcome.get("machine") or context.config.machine)
+    live.acknowledge(redis, machine, job_id, int(outcome["attempt"]))
     return ended
-
-
-def _in_transit(job: Job, report: live.Machine) -> bool:
-    """Whether the machine's word may be older than the job's last step."""
-    last = job.started_at or job.admitted_at or job.created_at
-    said = moment(report.reported_at)
-    return now() - last < SETTLING or said is None or said - last < SETTLING / 2
 
 
 def _still_running(context: Context, job: Job, report: live.Machine) -> bool:
@@ -111,15 +150,59 @@ def _still_running(context: Context, job: Job, report: live.Machine) -> bool:
     return False
 
 
-def _not_started(context: Context, redis: Redis, job: Job) -> bool:
-    """An admitted job that no machine runs: still queued, or put back."""
-    name = queueing.machine_queue(job.machine, job.priority)
-    if queueing.is_queued(redis, name, queueing.run_id(job.id, job.attempt)):
+def _missing(
+    context: Context, redis: Redis, memory: Memory, job: Job, report: live.Machine
+) -> bool:
+    """Neither runs, nor has ended, as far as its machine knows: once that is proven, settle it.
+
+    A job that waits is taken back from whoever may still have it before it is put back: a worker
+    that was stopped with the call in its hands finds, when it goes on, that the call is void.
+    """
+    key = job.id, job.attempt
+    waits = job.status == Status.PENDING
+    if waits and _is_queued(redis, job):
+        memory.missing.pop(key, None)
         return False
+    seen = memory.missing.setdefault(key, Sighting(report.reported_at))
+    reports = seen.hear(report.reported_at)
+    if waits and not seen.revoked:
+        if reports:
+            announce(redis, job, attempt=job.attempt + 1)
+            memory.missing[key] = Sighting(report.reported_at, revoked=True)
+        return False
+    if reports < PROOF or (memory.in_grace and not waits):
+        return False
+    if waits:
+        return _put_back(context, job)
+    return _end(context, job, "worker_killed", "The worker was killed.")
+
+
+def _lives(report: live.Machine, job: Job) -> bool:
+    """Whether any attempt of the job was seen alive."""
+    return any(each.get("job") == job.id for each in report.live)
+
+
+def _is_queued(redis: Redis, job: Job) -> bool:
+    name = queueing.machine_queue(job.machine, job.priority)
+    return queueing.is_queued(redis, name, queueing.run_id(job.id, job.attempt))
+
+
+def _put_back(context: Context, job: Job) -> bool:
+    """An admitted job that no machine has: it waits again, unless it was to be cancelled."""
+    if job.cancel_requested_at:
+        outcome = _failure(job.attempt, None, None) | {"status": Status.CANCELLED.value}
+        return finish(context, job.id, outcome)
     if job.attempt >= MOST_ATTEMPTS:
         message = f"The worker did not start it, {MOST_ATTEMPTS} times in a row."
         return _end(context, job, "not_started", message)
-    job.admitted_at = None
+    log.warning("job %s was lost on its way to a worker: it is handed over again", job.id)
+    move(
+        context.session,
+        job.id,
+        Status.PENDING,
+        attempt=job.attempt,
+        values={"admitted_at": None},
+    )
     context.session.commit()
     return False
 
@@ -132,31 +215,26 @@ def _silent(context: Context, memory: Memory, job: Job) -> bool:
         f"The machine {job.machine} has not answered for {int(SILENCE.total_seconds())} seconds."
         " Its repository stays reserved until it answers: borg may still be running there."
     )
-    ended = _end(context, job, "machine_silent", message)
-    job.lane_held = ended
-    context.session.commit()
-    return ended
+    return _end(context, job, "machine_silent", message, lane_held=True)
 
 
 def _free_lane(context: Context, redis: Redis, job: Job, report: live.Machine | None) -> bool:
-    if report is None or report.runs(job.id, job.attempt):
+    if report is None or _lives(report, job):
         return False
-    job.lane_held = False
+    context.session.execute(update(Job).where(Job.id == job.id).values(lane_held=False))
     context.session.commit()
     live.acknowledge(redis, job.machine, job.id, job.attempt)
     return False
 
 
-def _end(context: Context, job: Job, code: str, message: str) -> bool:
-    outcome = {
-        "job": job.id,
-        "attempt": job.attempt,
-        "machine": job.machine,
+def _end(context: Context, job: Job, code: str, message: str, *, lane_held: bool = False) -> bool:
+    return finish(context, job.id, _failure(job.attempt, code, message), lane_held=lane_held)
+
+
+def _failure(attempt: int, code: str | None, message: str | None) -> dict[str, Any]:
+    return {
+        "attempt": attempt,
         "status": Status.FAILED.value,
         "error_code": code,
         "error_message": message,
-        "warning_count": job.warning_count,
     }
-    ended = finish(context, job.id, outcome)
-    context.session.refresh(job)
-    return ended

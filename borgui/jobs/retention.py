@@ -21,6 +21,7 @@ def forget_old(session: Session, logs: Path, keep: int, job: Job) -> int:
         else Job.repository_id == job.repository_id,
         Job.kind == job.kind,
         Job.status.in_(ENDED),
+        Job.lane_held.is_(False),  # its machine is silent: the row is what holds the lane
     )
     oldest_kept = session.scalar(
         select(Job.id).where(*same).order_by(Job.id.desc()).offset(keep - 1).limit(1)
@@ -44,13 +45,11 @@ def forget_old(session: Session, logs: Path, keep: int, job: Job) -> int:
 
 def remove_stray_logs(session: Session, logs: Path) -> int:
     """Remove log files whose job is no longer known; returns how many went."""
+    # The files first: a job's row is older than its log.
+    files = [path for path in logs.glob("*.log") if re.fullmatch(r"[0-9]+", path.stem)]
     known = set(session.scalars(select(Job.id)))
     session.rollback()
-    stray = [
-        path
-        for path in logs.glob("*.log")
-        if re.fullmatch(r"\d+", path.stem) and int(path.stem) not in known
-    ]
+    stray = [path for path in files if int(path.stem) not in known]
     for path in stray:
         path.unlink(missing_ok=True)
     return len(stray)

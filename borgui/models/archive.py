@@ -24,7 +24,9 @@ class Archive(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     repository_id: Mapped[int] = mapped_column(ForeignKey("repositories.id", ondelete="CASCADE"))
-    job_id: Mapped[int | None] = mapped_column(ForeignKey("jobs.id", ondelete="SET NULL"))
+    job_id: Mapped[int | None] = mapped_column(
+        ForeignKey("jobs.id", ondelete="SET NULL"), index=True
+    )
     """The backup that made it; None for one found by an import or refresh."""
     name: Mapped[str] = mapped_column(Text)
     borg_id: Mapped[str] = mapped_column(String(64))

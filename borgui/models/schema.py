@@ -15,8 +15,12 @@ FOLDER = ROOT / "migrations"
 
 def newest_revision() -> str:
     """The revision the code needs, read off the file names (``0002_name.py``)."""
+    return max(_revisions())
+
+
+def _revisions() -> set[str]:
     names = [path.name for path in (FOLDER / "versions").glob("[0-9]*_*.py")]
-    return max(re.split("_", name, maxsplit=1)[0] for name in names)
+    return {re.split("_", name, maxsplit=1)[0] for name in names}
 
 
 def present_revision(engine: Engine) -> str | None:
@@ -26,6 +30,12 @@ def present_revision(engine: Engine) -> str | None:
             return None
         found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
         return None if found is None else str(found)
+
+
+def is_from_the_future(engine: Engine) -> bool:
+    """Whether the database is at a revision that this code does not know."""
+    present = present_revision(engine)
+    return present is not None and present not in _revisions()
 
 
 def upgrade(engine: Engine) -> bool:

@@ -37,10 +37,11 @@ def arm(session: Session, redis: Redis) -> None:
     waiting = select(Job.id, Job.not_before).where(
         Job.status == Status.PENDING, Job.admitted_at.is_(None), Job.not_before > now()
     )
-    for job_id, due in session.execute(waiting):
+    found = session.execute(waiting).all()
+    session.rollback()  # no transaction is open while Redis is waited for
+    for job_id, due in found:
         if due is not None:
             _arm(table, f"wake-{job_id}", due, queueing.ADMIT)
-    session.rollback()
     _arm(table, "housekeep", now() + HOUSEKEEPING, queueing.HOUSEKEEP)
 
 

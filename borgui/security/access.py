@@ -99,7 +99,7 @@ def endpoint_of(kind: str, does: str) -> str:
 
 def can(permission: Permission | str) -> bool:
     """Whether whoever makes this request may do what asks for ``permission``."""
-    person = current_user
+    person = current_user._get_current_object()
     wanted = Permission(permission)
     return bool(person.may(wanted)) if person.is_authenticated else wanted is PUBLIC
 
@@ -137,11 +137,12 @@ def enforce() -> None:
 
 
 def _check_person(wanted: Permission | None) -> None:
-    if not current_user.is_authenticated:
+    person = current_user._get_current_object()
+    if not person.is_authenticated:
         if bearer_token(request) is not None:
             raise NotSignedIn("token_invalid", "This token is unknown or has expired.")
         raise NotSignedIn("not_signed_in", "Sign in first.")
-    if wanted is None or not current_user.may(wanted):
+    if wanted is None or not person.may(wanted):
         raise Forbidden("forbidden", "Your role does not allow this.")
 
 

@@ -1,12 +1,14 @@
 """Who makes this request: a signed-in person or the owner of a token. One core select, no ORM."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from flask import Request
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
-from borgui.models import Session, Token, User, now, reading
+from borgui.models import Session, Token, User, now
 from borgui.security import tokens
+from borgui.security.lookup import Lookup
 from borgui.security.permissions import Permission, Role, allows
 
 BEARER = "bearer "
@@ -35,7 +37,24 @@ class Person:
         return allows(self.role, permission)
 
 
-_BY_ID = select(User.id, User.username, User.role, User.session_version)
+_BY_SESSION = Lookup(
+    select(User.id, User.username, User.role, User.session_version).where(
+        User.id == bindparam("id"), User.session_version == bindparam("version")
+    )
+)
+_BY_TOKEN = Lookup(
+    select(
+        User.id,
+        User.username,
+        User.role,
+        User.session_version,
+        Token.id.label("token_id"),
+        Token.expires_at,
+        Token.last_used_at,
+    )
+    .join(User, User.id == Token.user_id)
+    .where(Token.digest == bindparam("digest"))
+)
 
 
 def of_user(user: User) -> Person:
@@ -48,27 +67,28 @@ def of_session(session_id: str) -> Person | None:
     number, _, version = session_id.partition(":")
     if not (number.isdecimal() and version.isdecimal()):
         return None
-    with reading():
-        row = Session.execute(
-            _BY_ID.where(User.id == int(number), User.session_version == int(version))
-        ).one_or_none()
-    return Person(row[0], row[1], Role(row[2]), row[3]) if row else None
+    row = _BY_SESSION.first(Session.get_bind(), id=int(number), version=int(version))
+    return None if row is None else _person(row)
 
 
 def bearer_token(request: Request) -> str | None:
     """The token of ``Authorization: Bearer …``; None with any other scheme or no header."""
-    header = request.headers.get("Authorization", "")
+    header: str = request.environ.get("HTTP_AUTHORIZATION", "")
     return header[len(BEARER) :].strip() if header[: len(BEARER)].lower() == BEARER else None
 
 
 def of_token(token: str) -> Person | None:
     """The owner of a token that has not expired."""
-    with reading():
-        row = Session.execute(
-            tokens.LOOK_UP.where(Token.digest == tokens.digest(token))
-        ).one_or_none()
-    if row is None or (row.expires_at is not None and row.expires_at <= now()):
+    engine = Session.get_bind().engine
+    row = _BY_TOKEN.first(engine, digest=tokens.digest(token))
+    if row is None:
         return None
-    Session.rollback()  # the read is over; the note below is a transaction of its own
-    tokens.note_use(Session.get_bind(), row.token_id, row.last_used_at)  # type: ignore[arg-type]
-    return Person(row.id, row.username, Role(row.role), row.session_version, row.token_id)
+    expires_at, last_used_at = row[5:7]
+    if expires_at is not None and expires_at <= now():
+        return None
+    tokens.note_use(engine, row[4], last_used_at)
+    return _person(row)
+
+
+def _person(row: Any) -> Person:
+    return Person(row[0], row[1], Role(row[2]), row[3], row[4] if len(row) > 4 else None)

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, select, update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from borgui.models import Token, User, now, reading
+from borgui.models import Token, now, reading
 
 PREFIX = "borgui_"
 LOGIN_LIFETIME = timedelta(days=30)
@@ -50,21 +50,6 @@ def of_user(session: Session, user_id: int) -> list[Token]:
     """A person's own tokens, newest first."""
     statement = select(Token).where(Token.user_id == user_id).order_by(Token.id.desc())
     return list(session.scalars(statement))
-
-
-LOOK_UP = (
-    select(
-        User.id,
-        User.username,
-        User.role,
-        User.session_version,
-        Token.id.label("token_id"),
-        Token.expires_at,
-        Token.last_used_at,
-    )
-    .join(User, User.id == Token.user_id)
-    .where(Token.user_id == User.id)
-)
 
 
 def note_use(engine: Engine, token_id: int, last_used_at: datetime | None) -> None:

@@ -20,6 +20,7 @@ TAIL = 28
 _ODD = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _ODD_RUN = re.compile(f"{_ODD.pattern}+")
 _ODD_IN_TEXT = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _UNITS = ("kB", "MB", "GB", "TB", "PB", "EB")
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
@@ -125,7 +126,11 @@ def exact(moment: datetime, zone: ZoneInfo) -> str:
     """``23 Nov 2026, 20:41:06 CET``: the moment in a zone that is named."""
     there = moment.astimezone(zone)
     name = there.tzname() or ""
-    return f"{there.day} {there:%b %Y, %H:%M:%S} {name if name[:1].isalpha() else 'UTC' + name}"
+    shown = name if name[:1].isalpha() else f"UTC{name}"
+    return (
+        f"{there.day} {_MONTHS[there.month - 1]} {there.year}, "
+        f"{there.hour:02d}:{there.minute:02d}:{there.second:02d} {shown}"
+    )
 
 
 def machine_time(moment: datetime) -> str:

@@ -128,6 +128,8 @@ def upgrade() -> None:
         sa.UniqueConstraint("idempotency_key", name=op.f("uq_jobs_idempotency_key")),
     )
     with op.batch_alter_table("jobs", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_jobs_after_id"), ["after_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_jobs_lane_held"), ["lane_held"], unique=False)
         batch_op.create_index("ix_jobs_history", ["repository_id", "kind", "id"], unique=False)
         batch_op.create_index("ix_jobs_kind", ["kind", "id"], unique=False)
         batch_op.create_index(batch_op.f("ix_jobs_parent_id"), ["parent_id"], unique=False)
@@ -187,6 +189,7 @@ def upgrade() -> None:
         ),
     )
     with op.batch_alter_table("archives", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_archives_job_id"), ["job_id"], unique=False)
         batch_op.create_index("ix_archives_newest", ["repository_id", "start"], unique=False)
 
     op.create_table(
@@ -213,6 +216,7 @@ def downgrade() -> None:
     op.drop_table("backup_jobs")
     with op.batch_alter_table("archives", schema=None) as batch_op:
         batch_op.drop_index("ix_archives_newest")
+        batch_op.drop_index(batch_op.f("ix_archives_job_id"))
 
     op.drop_table("archives")
     with op.batch_alter_table("tokens", schema=None) as batch_op:
@@ -226,6 +230,8 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_jobs_parent_id"))
         batch_op.drop_index("ix_jobs_kind")
         batch_op.drop_index("ix_jobs_history")
+        batch_op.drop_index(batch_op.f("ix_jobs_lane_held"))
+        batch_op.drop_index(batch_op.f("ix_jobs_after_id"))
 
     op.drop_table("jobs")
     op.drop_table("users")

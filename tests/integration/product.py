@@ -116,6 +116,7 @@ class Product:
                 each.kill()
         assert self.process is not None
         self.process.wait(10)
+        self.output.close()
 
     def redis(self) -> "queueing.Redis":
         """A client of its embedded Redis."""

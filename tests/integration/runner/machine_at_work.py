@@ -1,6 +1,7 @@
 """A machine of the product: sealed specs, RQ, forked workers, real borg."""
 
 import os
+import secrets
 import signal
 import subprocess
 import time
@@ -88,20 +89,22 @@ class Machine:
 
     def start_worker(self) -> int:
         """Start a worker for jobs; returns its pid when it waits for them."""
-        return self._start(MachineWorker, len(self.children) + 1)
+        return self._start(MachineWorker)
 
     def start_quick(self) -> int:
-        return self._start(QuickWorker, len(self.children) + 1)
+        return self._start(QuickWorker)
 
-    def _start(self, kind: type[MachineWorker] | type[QuickWorker], number: int) -> int:
+    def _start(self, kind: type[MachineWorker] | type[QuickWorker]) -> int:
         context.configure(self.config, self.url, instance=self.instance)
+        # Never the name of one before: its horse may still write to its hash.
+        name = secrets.token_hex(8)
 
         def run() -> None:
-            worker = kind(self.config.machine, queueing.connect(self.url), name=f"w{number}")
+            worker = kind(self.config.machine, queueing.connect(self.url), name=name)
             worker.work(logging_level="WARNING")
 
         pid = self.fork(run)
-        wait_for(lambda: self.redis.hget(f"rq:worker:w{number}", "state") == "idle")
+        wait_for(lambda: self.redis.hget(f"rq:worker:{name}", "state") == "idle")
         return pid
 
     def stop(self, pid: int, number: signal.Signals = signal.SIGTERM) -> int:

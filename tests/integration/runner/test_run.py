@@ -125,7 +125,7 @@ def test_cancel_before_start(machine: Machine, worker: int, repository: Path, so
 def test_cancel(machine: Machine, worker: int, repository: Path, slow_source: Path) -> None:
     machine.send(machine.seal([create(repository, slow_source)]))
     borg = machine.await_borg()
-    time.sleep(0.5)
+    wait_for(lambda: machine.state().nfiles is not None)
     asked = time.monotonic()
     live.request_cancel(machine.redis, 1, attempt=1)
     result = machine.await_outcome()

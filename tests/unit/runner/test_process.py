@@ -153,7 +153,7 @@ def test_end_by_kill() -> None:
 
 def test_output_of() -> None:
     assert process.output_of(["/bin/echo", "x"], seconds=5, env={}) == (0, "x\n")
-    with pytest.raises(process.StartError, match="no answer within 0.1 seconds"):
+    with pytest.raises(process.StartError, match="no answer within"):
         process.output_of(["/bin/sleep", "5"], seconds=0.1, env={})
     with pytest.raises(process.StartError, match="not found"):
         process.output_of(["/no/such"], seconds=5, env={})

@@ -1,8 +1,8 @@
 """The lock that tells a living horse from a dead one."""
 
+import fcntl
 import os
-import time
-from multiprocessing import get_context
+import threading
 from pathlib import Path
 
 import pytest
@@ -40,30 +40,31 @@ def test_other_files_are_not_looked_at(tmp_path: Path) -> None:
     assert [facts for _, _, facts in runfile.found(tmp_path)] == [{"job": 8}]
 
 
-def _take_and_give(folder: str, number: int) -> int:
-    """Take the lock, count in a file without any care, give it back by removing the file."""
-    path = Path(folder)
-    for _ in range(number):
-        while True:
-            try:
-                file = runfile.RunFile(path, 1)
-            except runfile.AlreadyRunningError:
-                continue
-            break
-        count = int((path / "count").read_text())
-        time.sleep(0.0005)
-        (path / "count").write_text(str(count + 1))
-        file.remove()
-    return number
+def test_removed_between_open_and_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lock on a file that has no name any more would keep nobody out."""
+    real = fcntl.flock
+    removals = [tmp_path / "7.json"]
+
+    def flock(descriptor: int, flags: int) -> None:
+        if removals:
+            removals.pop().unlink()
+        real(descriptor, flags)
+
+    monkeypatch.setattr(runfile.fcntl, "flock", flock)
+    file = runfile.RunFile(tmp_path, 7)
+
+    assert [held for _, held, _ in runfile.found(tmp_path)] == [True]
+    file.close()
 
 
-def test_one_at_a_time(tmp_path: Path) -> None:
-    """Also when the file goes away between another one's open and lock."""
-    (tmp_path / "count").write_text("0")
-    with get_context("fork").Pool(4) as pool:
-        pool.starmap(_take_and_give, [(str(tmp_path), 50)] * 4)
-
-    assert (tmp_path / "count").read_text() == "200"
+def test_waits_for_a_prober(tmp_path: Path) -> None:
+    """One that only looks does not make a horse give up."""
+    descriptor = os.open(tmp_path / "7.json", os.O_RDWR | os.O_CREAT)
+    fcntl.flock(descriptor, fcntl.LOCK_SH)
+    timer = threading.Timer(0.1, os.close, [descriptor])
+    timer.start()
+    runfile.RunFile(tmp_path, 7).close()
+    timer.join()
 
 
 def test_borg_of_another_boot() -> None:
