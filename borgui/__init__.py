@@ -2,8 +2,9 @@
 
 import hashlib
 import re
+from collections.abc import Callable
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from borgui.config import ROOT, Config
 
@@ -56,6 +57,7 @@ def create_app(config: Config | None = None) -> "Flask":
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.session_interface = prefix.Sessions()
     app.get_send_file_max_age = _static_age  # type: ignore[method-assign,assignment]
+    app.ensure_sync = _as_it_is  # type: ignore[method-assign,assignment]
     configure(config.sqlalchemy_url, Sealer(keys))
     converters.init_app(app)
     extensions.init_app(app, config)
@@ -86,6 +88,11 @@ def _behind_proxies(app: "Flask", config: Config) -> None:
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
             app.wsgi_app, x_for=count, x_proto=count, x_host=count, x_port=count
         )
+
+
+def _as_it_is(function: Callable[..., Any]) -> Callable[..., Any]:
+    """No view is async: Flask need not look at each of them, five times a request."""
+    return function
 
 
 def _static_age(name: str | None) -> int | None:

@@ -3,7 +3,7 @@
 from functools import cached_property
 
 import redis
-from flask import Flask, Request, current_app
+from flask import Flask, current_app, g, request, session
 from flask_login import LoginManager
 from flask_wtf.csrf import CSRFProtect
 
@@ -64,14 +64,17 @@ def queue_redis() -> redis.Redis:
     return clients().queue
 
 
-@login.user_loader  # type: ignore[untyped-decorator]
-def _of_session(session_id: str) -> people.Person | None:
-    from flask import request
+def set_person(person: people.Person | None) -> None:
+    """Make ``current_user`` this person for the rest of the request."""
+    g._login_user = login.anonymous_user() if person is None else person
 
-    return None if people.bearer_token(request) is not None else people.of_session(session_id)
+
+@login.user_loader  # type: ignore[untyped-decorator]
+def _of_session(_session_id: str) -> people.Person | None:
+    """Where nobody has asked yet: on public pages."""
+    return people.identify(request, session)
 
 
 @login.request_loader  # type: ignore[untyped-decorator]
-def _of_request(request: Request) -> people.Person | None:
-    token = people.bearer_token(request)
-    return None if token is None else people.of_token(token)
+def _of_request(_request: object) -> people.Person | None:
+    return people.identify(request, session)

@@ -9,6 +9,7 @@ import posixpath
 from dataclasses import dataclass
 from typing import Final
 
+from borgui.borg import listing
 from borgui.borg.undecodable import is_utf8, say_exclude, say_sources
 
 LOCK_WAIT_SECONDS: Final = 5
@@ -95,6 +96,13 @@ def create(options: CreateOptions) -> list[str]:
 def list_archives() -> list[str]:
     """``borg list``: every archive's name, id, start, end and comment, without sizes."""
     return ["list", *_COMMON, "--json", f"--format={_LIST_FORMAT}"]
+
+
+def list_archive(name: str) -> list[str]:
+    """``borg list`` of one archive: a line an item, as :mod:`borgui.borg.listing` reads them."""
+    argv = ["list", *_COMMON, f"--format={listing.FORMAT}", "--", f"::{escape_braces(name)}"]
+    _check_utf8(argv)
+    return argv
 
 
 def info_archives(last: int | None = None) -> list[str]:

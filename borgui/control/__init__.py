@@ -1,1 +1,1 @@
-"""The one process that admits and finishes jobs. It never runs borg and never waits on a network."""
+"""The one process that admits and finishes jobs. It runs no borg and awaits no network."""

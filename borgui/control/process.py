@@ -1,4 +1,4 @@
-"""Control's own process: one RQ worker that runs its calls in order, with reconcile between them."""
+"""Control's own process: an RQ worker that runs its calls in order, reconcile between them."""
 
 import logging
 import time

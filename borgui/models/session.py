@@ -33,6 +33,12 @@ def configure(url: str, sealer: Sealer) -> Engine:
     return engine
 
 
+def engine() -> Engine:
+    """The engine :func:`configure` made."""
+    found: Engine = Session.session_factory.kw["bind"]
+    return found
+
+
 @contextmanager
 def reading() -> Iterator[None]:
     """Within it, transactions begin without SQLite's write lock."""

@@ -1,7 +1,10 @@
 """The scheduler's own process: rq-scheduler's loop, which only enqueues calls for control."""
 
 import logging
+import signal
 import time
+from contextlib import suppress
+from types import FrameType
 
 from redis import Redis, RedisError
 from rq.exceptions import NoSuchJobError
@@ -31,15 +34,36 @@ class GuardedScheduler(Scheduler):  # type: ignore[misc]
             log.warning("entry %s was dropped: %r", job.id, error)
             self.cancel(job)
 
+    # rq-scheduler talks to Redis in its signal handler and on its way out: an error there would
+    # take the place of the wish to stop, and the scheduler would outlive everything else.
+
+    def _install_signal_handlers(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, _stop)
+
+    def remove_lock(self) -> None:
+        """Give the lock back; without Redis it expires by itself."""
+        with suppress(RedisError):
+            super().remove_lock()
+
+    def register_death(self) -> None:
+        """Leave Redis's list of schedulers; without Redis the heartbeat's end does it."""
+        with suppress(RedisError):
+            super().register_death()
+
     def heartbeat(self) -> None:
         """Say that the scheduler lives, for 15 seconds."""
         super().heartbeat()
         self.connection.set(HEARTBEAT_KEY, str(time.time()), ex=15)
 
 
+def _stop(_number: int, _frame: FrameType | None) -> None:
+    raise SystemExit(0)
+
+
 def run(redis_url: str) -> None:
     """Be the scheduler until told to stop. Waits out a Redis that is away."""
-    connection: Redis = queueing.connect(redis_url, timeout=10)
+    connection: Redis = queueing.connect(redis_url, timeout=2)
     while True:
         table = GuardedScheduler(
             queue_name=queueing.CONTROL,

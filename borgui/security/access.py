@@ -10,10 +10,11 @@ from flask_login import current_user
 from flask_wtf.csrf import CSRFError
 
 from borgui.errors import Forbidden, NotSignedIn
-from borgui.extensions import csrf
+from borgui.extensions import csrf, set_person
 from borgui.jobs import KINDS
 from borgui.models import Session
 from borgui.models.session import begin_reading, end_reading
+from borgui.security import people
 from borgui.security.people import bearer_token
 from borgui.security.permissions import Permission
 
@@ -137,8 +138,10 @@ def enforce() -> None:
 
 
 def _check_person(wanted: Permission | None) -> None:
-    person = current_user._get_current_object()
-    if not person.is_authenticated:
+    set_person(None)  # for the page of an error that asking the database may raise
+    person = people.identify(request, session)
+    set_person(person)
+    if person is None:
         if bearer_token(request) is not None:
             raise NotSignedIn("token_invalid", "This token is unknown or has expired.")
         raise NotSignedIn("not_signed_in", "Sign in first.")

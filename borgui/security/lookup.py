@@ -4,11 +4,10 @@ Through the session it took 700 µs, mostly SQLAlchemy's; so, 60. The statement 
 own, and its result goes through the columns' types.
 """
 
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import Connection, Engine, Select
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.sql.compiler import SQLCompiler
 
 
 class Lookup:
@@ -41,15 +40,14 @@ class Lookup:
         if row is None:
             return None
         return tuple(
-            value if read is None else read(value)
-            for value, read in zip(row, readers, strict=True)
+            value if read is None else read(value) for value, read in zip(row, readers, strict=True)
         )
 
     def _compiled(self, engine: Engine) -> tuple[str, list[str] | None, list[Any]]:
         """SQL, the order of its parameters (None: by name), and a reader or None a column."""
         dialect = engine.dialect
         if dialect.name not in self._made:
-            compiled = cast("SQLCompiler", self._statement.compile(dialect=dialect))
+            compiled = self._statement.compile(dialect=dialect)
             order = list(compiled.positiontup or ()) if compiled.positional else None
             readers = [
                 column.type.dialect_impl(dialect).result_processor(dialect, None)

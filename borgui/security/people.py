@@ -1,12 +1,14 @@
 """Who makes this request: a signed-in person or the owner of a token. One core select, no ORM."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from flask import Request
 from sqlalchemy import bindparam, select
 
-from borgui.models import Session, Token, User, now
+from borgui.models import Token, User, now
+from borgui.models.session import engine
 from borgui.security import tokens
 from borgui.security.lookup import Lookup
 from borgui.security.permissions import Permission, Role, allows
@@ -67,8 +69,17 @@ def of_session(session_id: str) -> Person | None:
     number, _, version = session_id.partition(":")
     if not (number.isdecimal() and version.isdecimal()):
         return None
-    row = _BY_SESSION.first(Session.get_bind(), id=int(number), version=int(version))
+    row = _BY_SESSION.first(engine(), id=int(number), version=int(version))
     return None if row is None else _person(row)
+
+
+def identify(request: Request, session: Mapping[str, Any]) -> Person | None:
+    """Who makes this request: the owner of its token, else (and only without one) its session's."""
+    token = bearer_token(request)
+    if token is not None:
+        return of_token(token)
+    session_id = session.get("_user_id")
+    return of_session(session_id) if isinstance(session_id, str) else None
 
 
 def bearer_token(request: Request) -> str | None:
@@ -79,14 +90,13 @@ def bearer_token(request: Request) -> str | None:
 
 def of_token(token: str) -> Person | None:
     """The owner of a token that has not expired."""
-    engine = Session.get_bind().engine
-    row = _BY_TOKEN.first(engine, digest=tokens.digest(token))
+    row = _BY_TOKEN.first(engine(), digest=tokens.digest(token))
     if row is None:
         return None
     expires_at, last_used_at = row[5:7]
     if expires_at is not None and expires_at <= now():
         return None
-    tokens.note_use(engine, row[4], last_used_at)
+    tokens.note_use(engine(), row[4], last_used_at)
     return _person(row)
 
 

@@ -14,7 +14,7 @@ from borgui.borg.display import printable_path
 from borgui.models import now
 
 UNKNOWN = Markup('<span class="unknown" title="not known">\N{EN DASH}</span>')
-TAIL = 28
+TAIL = 24
 """Characters of a path that always show, at its end."""
 
 _ODD = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")

@@ -25,7 +25,7 @@ class Where(Input):
 
 @folders.get("/folders")
 def pick() -> Response:
-    """The picker as a partial: ``into`` names the field it fills, ``path_b64`` or ``path`` where."""
+    """The picker as a partial; ``into`` is the field it fills, ``path_b64`` or ``path`` where."""
     asked = checked(Where, {"path_b64": request.args.get("path_b64") or to_b64(_start())})
     into = request.args.get("into", "")
     config: Config = current_app.config["BORGUI"]

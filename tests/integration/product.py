@@ -136,7 +136,7 @@ class Product:
         timeout: float = 30,
     ) -> Answer:
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self.url(path), data=data, method=method)  # noqa: S310
+        request = urllib.request.Request(self.url(path), data=data, method=method)
         if data is not None:
             request.add_header("Content-Type", "application/json")
         if self.token:
@@ -144,7 +144,7 @@ class Product:
         for name, value in (headers or {}).items():
             request.add_header(name, value)
         try:
-            with urllib.request.urlopen(request, timeout=timeout) as answer:  # noqa: S310
+            with urllib.request.urlopen(request, timeout=timeout) as answer:
                 return Answer(answer.status, dict(answer.headers), answer.read())
         except urllib.error.HTTPError as error:
             return Answer(error.code, dict(error.headers), error.read())
@@ -231,8 +231,14 @@ def running(data_dir: Path, **env: str) -> Iterator[Product]:
                 raise
 
 
-def borg(repository: Path, *arguments: str, home: Path, passphrase: str = "s3cret phrase") -> str:
-    """Run a borg of the user's own on ``repository``; returns its stdout."""
+def borg(
+    repository: Path,
+    *arguments: str,
+    home: Path,
+    passphrase: str = "s3cret phrase",
+    **more: str,
+) -> str:
+    """Run a borg of the user's own on ``repository``; returns its stdout. ``more`` is environment."""
     env = {
         "PATH": os.environ["PATH"],
         "HOME": str(home),
@@ -242,6 +248,7 @@ def borg(repository: Path, *arguments: str, home: Path, passphrase: str = "s3cre
         "BORG_RELOCATED_REPO_ACCESS_IS_OK": "yes",
         "BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK": "yes",
         "LANG": "C.UTF-8",
+        **more,
     }
     done = subprocess.run(
         ["borg", *arguments], env=env, cwd=home, capture_output=True, check=True, timeout=120

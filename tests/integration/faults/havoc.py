@@ -32,7 +32,10 @@ class Place:
 
     def archives(self) -> list[str]:
         """The names of what borg itself finds there (needs the lock: nothing may run)."""
-        listed = json.loads(borg(self.path, "list", "--json", home=self.path.parent))
+        # By the product's own name, as locks of its dead processes may lie there.
+        host = (self.product.data_dir / "machine" / "host-id").read_text().strip()
+        home = self.path.parent
+        listed = json.loads(borg(self.path, "list", "--json", home=home, BORG_HOST_ID=host))
         return [each["name"] for each in listed["archives"]]
 
     def known(self) -> int:
@@ -54,7 +57,7 @@ class Place:
 def children(product: Product, role: str) -> list[psutil.Process]:
     """The supervisor's children of this role: redis, web, control, scheduler, worker or quick."""
     assert product.process is not None
-    wanted = "valkey" if role == "redis" else f"borgui {role}"
+    wanted = "valkey" if role == "redis" else f"borgui {role}"[:15]
     found = []
     for child in psutil.Process(product.process.pid).children():
         with contextlib.suppress(psutil.NoSuchProcess):

@@ -20,7 +20,6 @@ from tests.integration.faults.havoc import (
 )
 from tests.integration.product import Product, wait_for
 
-
 # --- while borg runs ------------------------------------------------------------------------------
 
 
@@ -76,19 +75,36 @@ def test_supervisor(product: Product, large: Place) -> None:
     assert large.archives() == []
 
 
-def test_everything(product: Product, large: Place) -> None:
-    job = large.back_up()
-    borg = at_work(large, job)
+def test_everything(product: Product, large: Place, small: Place, tiny: Place) -> None:
+    """One job runs, one has ended and control does not know it yet, one is only a row."""
+    before = len(tiny.archives())
+    cut_off, ended = large.back_up(), small.back_up()
+    borg = at_work(large, cut_off)
+    running(product, ended)
+    child(product, "control").suspend()
+    assert outcome_of(product, ended)["status"] == "completed"
+    waiting = tiny.back_up()
+    assert [product.job(each)["status"] for each in (cut_off, ended, waiting)] == [
+        "running",
+        "running",
+        "pending",
+    ]
     product.kill_all()
     product.start()
-    ended = settled(product, job)
-    assert ended["error_message"] == "borgui was restarted while this job ran."
+    lost = settled(product, cut_off)
+    assert lost["error_message"] == "borgui was restarted while this job ran."
     gone(borg, 1)
+    done = settled(product, ended)
+    assert (done["status"], done["nfiles"]) == ("completed", 4)
+    assert small.archives() == [done["archive_name"]]
+    assert small.known() == 1
+    assert settled(product, waiting)["status"] == "completed"
+    assert len(tiny.archives()) == before + 1
     assert large.archives() == []
 
 
 def test_the_repository_of_all_these_is_whole(product: Product, large: Place) -> None:
-    """After every kill above a backup of a smaller source completes, and borg's own check agrees."""
+    """After every kill above a backup of a smaller source completes and is the only one."""
     folder = large.path.parent / "a letter"
     folder.mkdir()
     (folder / "letter.txt").write_text("dear borg")
@@ -131,43 +147,25 @@ def test_control_dead_before_the_enqueue(product: Product, tiny: Place) -> None:
     assert len(tiny.archives()) == before + 1
 
 
-def test_everything_dead_before_the_enqueue(product: Product, tiny: Place) -> None:
+def test_workers_that_never_start_what_they_were_given(
+    product: Product, tiny: Place, small: Place
+) -> None:
+    """Redis has given each of two workers a call. One is killed, one sleeps and wakes much later:
+    both jobs are handed over again, and what the sleeper holds is void."""
     before = len(tiny.archives())
-    child(product, "control").suspend()
-    job = tiny.back_up()
-    product.kill_all()
-    product.start()
-    assert settled(product, job)["status"] == "completed"
+    killed, sleeper = children(product, "worker")
+    with frozen(killed, sleeper):
+        jobs = tiny.back_up(), small.back_up()
+        for job in jobs:
+            announced(product, job)
+        kill(killed)
+        for job in jobs:
+            assert settled(product, job, SETTLED + 10)["status"] == "completed"
+    product.wait_healthy()
+    wait_for(lambda: sleeper.status() == "sleeping" and not sleeper.children(), 10, "still busy")
     assert len(tiny.archives()) == before + 1
-
-
-def test_worker_killed_before_it_has_started_the_job(product: Product, tiny: Place) -> None:
-    """Redis has given the call to a worker that never runs it: it is handed over again."""
-    before = len(tiny.archives())
-    workers = children(product, "worker")
-    for worker in workers:
-        worker.suspend()
-    job = tiny.back_up()
-    announced(product, job)
-    for worker in workers:
-        kill(worker)
-    assert settled(product, job, SETTLED + 5)["status"] == "completed"
-    assert len(tiny.archives()) == before + 1
-
-
-def test_a_worker_that_sleeps_on_a_job_does_not_run_it_twice(product: Product, tiny: Place) -> None:
-    """It wakes when the job was handed over again, and finds that its call is void."""
-    before = len(tiny.archives())
-    with frozen(*children(product, "worker")):
-        job = tiny.back_up()
-        announced(product, job)
-        attempts = product.redis()
-        key = f"borgui:job:{job}"
-        wait_for(lambda: attempts.hget(key, "attempt") != b"1", SETTLED, "not taken back")
-    ended = settled(product, job)
-    assert ended["status"] == "completed", ended
+    assert len(small.archives()) == 1
     tiny.works()
-    assert len(tiny.archives()) == before + 2
 
 
 def test_control_killed_between_admission_and_start(product: Product, tiny: Place) -> None:
@@ -190,18 +188,5 @@ def test_control_killed_between_outcome_and_finish(product: Product, small: Plac
     kill(control)
     ended = settled(product, job)
     assert ended["status"] == "completed"
-    assert small.archives() == [ended["archive_name"]]
-    assert small.known() == 1
-
-
-def test_everything_killed_between_outcome_and_finish(product: Product, small: Place) -> None:
-    job = small.back_up()
-    running(product, job)
-    child(product, "control").suspend()
-    outcome_of(product, job)
-    product.kill_all()
-    product.start()
-    ended = settled(product, job)
-    assert (ended["status"], ended["nfiles"]) == ("completed", 4)
     assert small.archives() == [ended["archive_name"]]
     assert small.known() == 1

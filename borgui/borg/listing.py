@@ -1,0 +1,102 @@
+"""The lines of ``borg list`` of one archive, as :func:`borgui.borg.commands.list_archive` asks.
+
+Text, not ``--json-lines``: borg's JSON shows each byte of a name that is not UTF-8 as ``?``, and
+costs a third more. Its text format takes Python's conversions, so ``{bpath!r}`` is the whole name
+as a Python literal: a lone surrogate ``\\udcXX`` for each such byte, line ends and tabs escaped.
+Times carry microseconds (of the zone of ``TZ``, which is UTC).
+"""
+
+import ast
+from typing import Final, NamedTuple
+
+FORMAT: Final = (
+    "{type}{mode}\t{uid}\t{gid}\t{user!r}\t{group!r}\t{size}\t{mtime:%s.%f}\t{health}"
+    "\t{source!r}\t{bpath!r}{NL}"
+)
+"""One line an item; the path stands last and everything before it is called its attributes."""
+
+_FIELDS: Final = 9
+
+
+class ListingError(ValueError):
+    """A line that is none of ``borg list``; the message shows it."""
+
+
+class Attributes(NamedTuple):
+    """What borg says of an item beside its path.
+
+    ``kind``: the letter of ``ls``, and ``h`` for a later name of a hard link (its ``size`` is 0
+    then). ``mode``: ``rwxr-xr-x``. ``user``, ``group``: empty where borg knows only the number.
+    ``mtime``: microseconds since 1970. ``source``: where a link leads, with ``?`` for each byte
+    that is not UTF-8, or the first name of a hard link.
+    """
+
+    kind: str
+    mode: str
+    uid: int
+    gid: int
+    user: str
+    group: str
+    size: int
+    mtime: int
+    is_broken: bool
+    source: str
+
+
+def unquote(literal: str) -> str:
+    """The text a Python string literal stands for; raises :class:`ListingError`."""
+    if "\\" not in literal and literal[:1] in ("'", '"') and literal[:1] == literal[-1:]:
+        return literal[1:-1]
+    try:
+        text = ast.literal_eval(literal)
+    except (ValueError, SyntaxError, MemoryError, RecursionError) as error:
+        raise ListingError(f"borg list printed no text but {literal[:200]!r}") from error
+    if not isinstance(text, str):
+        raise ListingError(f"borg list printed no text but {literal[:200]!r}")
+    return text
+
+
+def parse(attributes: str) -> Attributes:
+    """Parse what stands before the path; raises :class:`ListingError`."""
+    parts = attributes.split("\t")
+    if len(parts) != _FIELDS:
+        raise ListingError(f"not a line of borg list: {attributes[:200]!r}")
+    types, uid, gid, user, group, size, mtime, health, source = parts
+    try:
+        return Attributes(
+            "h" if types[1] == "h" else types[0],
+            types[2:],
+            int(uid),
+            int(gid),
+            unquote(user) if user[:1] in ("'", '"') else "",
+            unquote(group) if group[:1] in ("'", '"') else "",
+            int(size),
+            _microseconds(mtime),
+            health == "broken",
+            "" if source == "''" else unquote(source),
+        )
+    except (ValueError, IndexError) as error:
+        raise ListingError(f"not a line of borg list: {attributes[:200]!r}") from error
+
+
+def render(item: Attributes) -> str:
+    """The text that :func:`parse` reads as ``item``."""
+    return "\t".join(
+        (
+            f"{item.kind.replace('h', '-')}{item.kind}{item.mode}",
+            str(item.uid),
+            str(item.gid),
+            repr(item.user) if item.user else str(item.uid),
+            repr(item.group) if item.group else str(item.gid),
+            str(item.size),
+            f"{item.mtime // 1_000_000}.{item.mtime % 1_000_000:06}",
+            "broken" if item.is_broken else "healthy",
+            repr(item.source),
+        )
+    )
+
+
+def _microseconds(text: str) -> int:
+    """``12.000034`` → 12000034; borg prints six digits and no time before 1970."""
+    seconds, _, fraction = text.partition(".")
+    return int(seconds) * 1_000_000 + int(fraction)

@@ -1,0 +1,295 @@
+"""Repositories, dashboard, settings and notices as pages."""
+
+import base64
+import os
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from redis import Redis
+from sqlalchemy import event
+from world import Someone, add_job, add_repository
+
+from borgui import live
+from borgui.jobs.job import Job, Status
+from borgui.models import Archive, Repository, Session, now, read_settings
+from borgui.web import notices
+from borgui.web.pages import PAGES
+
+ODD = os.fsdecode(b"/srv/m\xfcsic")
+FORM = {
+    "mode": "create",
+    "name": "docs",
+    "path": "/srv/repositories/docs",
+    "encryption": "repokey-blake2",
+    "passphrase": "pass phrase",
+    "passphrase_again": "pass phrase",
+    "source_directories": "/home/anna\r\n/home/with space ",
+    "compression": "zstd,3",
+    "archive_name_template": "{hostname}-{now}",
+}
+
+
+def sent(person: Someone, address: str, /, **changes: Any) -> Any:
+    form = {name: value for name, value in {**FORM, **changes}.items() if value is not None}
+    return person.browser("POST", address, data=form)
+
+
+def test_first_use_leads_to_adding_one(admin: Someone, viewer: Someone) -> None:
+    assert 'href="/repositories/new"' in admin.browser("GET", "/").text
+    text = viewer.browser("GET", "/").text
+    assert "An admin has to add the first one." in text
+    assert "/repositories/new" not in text
+
+
+def test_add_by_form(admin: Someone) -> None:
+    answer = sent(admin, "/repositories/new", once="x",
+                  source_directories_b64=base64.b64encode(os.fsencode(ODD)).decode())  # fmt: skip
+    assert answer.status_code == 303, answer.text
+    row = Session.query(Repository).one()
+    assert answer.headers["Location"] == f"/repositories/{row.id}"
+    assert row.source_directories == ["/home/anna", "/home/with space ", ODD]
+    assert row.passphrase == "pass phrase"
+    assert row.compression == "zstd,3"
+    again = sent(admin, "/repositories/new", once="x")
+    assert again.headers["Location"] == answer.headers["Location"]
+
+
+def test_nothing_typed_is_lost_but_the_passphrase(admin: Someone) -> None:
+    answer = sent(
+        admin,
+        "/repositories/new",
+        path="relative",
+        exclude_patterns="*/.cache",
+        one_file_system="1",
+        compression="zstd,99",
+        source_directories_b64=base64.b64encode(os.fsencode(ODD)).decode(),
+    )
+    text = answer.text
+    assert answer.status_code == 422
+    assert 'href="#compression"' in text
+    assert re.search(r'id="compression"[^>]*value="zstd,99"[^>]*aria-invalid="true"', text)
+    assert "/home/anna\n/home/with space " in text
+    assert "*/.cache" in text
+    assert 'name="one_file_system" value="1" checked' in text
+    assert 'value="L3NydlwvbQ' not in text
+    assert base64.b64encode(os.fsencode(ODD)).decode() in text
+    assert "m<span" in text
+    assert "pass phrase" not in text
+
+
+def test_faults_of_the_domain_come_by_field(admin: Someone) -> None:
+    add_repository("taken")
+    assert 'href="#name"' in sent(admin, "/repositories/new", name="taken").text
+    differ = sent(admin, "/repositories/new", passphrase_again="other")
+    assert "The two passphrases differ." in differ.text
+    missing = sent(admin, "/repositories/new", passphrase="", passphrase_again="")
+    assert 'href="#passphrase"' in missing.text
+    assert Session.query(Repository).count() == 1
+
+
+def test_import_by_form(admin: Someone) -> None:
+    answer = sent(admin, "/repositories/new", mode="import", encryption="none",
+                  passphrase_again=None, source_directories="", key="BORG_KEY x\r\ny\r\n")  # fmt: skip
+    assert answer.status_code == 303, answer.text
+    row = Session.query(Repository).one()
+    assert row.mode == "import"
+    assert row.encryption is None
+    assert row.key == "BORG_KEY x\ny"
+
+
+def test_settings_keep_the_passphrase_and_odd_folders(admin: Someone) -> None:
+    number = add_repository("photos", passphrase="keep", source_directories=["/home/a", ODD])
+    page = admin.browser("GET", f"/repositories/{number}/settings").text
+    assert "keep" not in re.sub(r"[Kk]eep (it|the lock)", "", page)
+    answer = sent(
+        admin,
+        f"/repositories/{number}/settings",
+        name="pictures",
+        passphrase="",
+        source_directories="/home/a",
+        source_directories_b64=base64.b64encode(os.fsencode(ODD)).decode(),
+    )
+    assert answer.status_code == 303
+    row = Session.get(Repository, number)
+    assert row is not None
+    assert (row.name, row.passphrase) == ("pictures", "keep")
+    assert row.source_directories == ["/home/a", ODD]
+    wrong = sent(admin, f"/repositories/{number}/settings", extra_flags="--nonsense")
+    assert wrong.status_code == 422
+
+
+def test_start_is_one_job_a_form(operator: Someone, repository: int) -> None:
+    path = f"/repositories/{repository}/backup"
+    answers = [operator.browser("POST", path, data={"once": "t"}) for _ in range(2)]
+    assert {answer.status_code for answer in answers} == {303}
+    assert len({answer.headers["Location"] for answer in answers}) == 1
+    assert Session.query(Job).count() == 1
+    other = operator.browser("POST", f"/repositories/{repository}/refresh")
+    assert other.status_code == 303
+    assert operator.browser("POST", f"/repositories/{repository}/break-lock").status_code == 403
+
+
+def test_danger_needs_the_name(admin: Someone, repository: int) -> None:
+    path = f"/repositories/{repository}/forget"
+    assert admin.browser("POST", path, data={"confirm": "wrong"}).status_code == 422
+    assert Session.get(Repository, repository) is not None
+    Session.remove()
+    job = admin.browser("POST", path, data={"confirm": "photos", "delete_data": "1"})
+    assert "/jobs/" in job.headers["Location"]
+    busy = admin.browser("POST", path, data={"confirm": "photos"})
+    assert busy.status_code == 409
+    Session.query(Job).delete()
+    Session.commit()
+    Session.remove()
+    gone = admin.browser("POST", path, data={"confirm": "photos"})
+    assert gone.status_code == 303
+    assert Session.get(Repository, repository) is None
+
+
+def test_archives_are_listed_a_page_at_a_time(admin: Someone, repository: int) -> None:
+    for number in range(60):
+        Session.add(
+            Archive(
+                repository_id=repository,
+                name=f"<a>\x1b{number}",
+                borg_id=str(number),
+                start=now() - timedelta(hours=number),
+                original_size=1_234_567_890,
+            )
+        )
+    Session.commit()
+    Session.remove()
+    text = admin.browser("GET", f"/repositories/{repository}/archives").text
+    assert "1\N{EN DASH}50 of 60" in text
+    assert '<span title="1,234,567,890 bytes">1.23 GB</span>' in text
+    assert "&lt;a&gt;<span" in text
+
+
+def test_dashboard_says_the_state_first(admin: Someone, repository: int) -> None:
+    assert "photos has no backup yet" in admin.browser("GET", "/").text
+    done = add_job(repository_id=repository, status=Status.COMPLETED, completed_at=now())
+    Session.add(Archive(repository_id=repository, job_id=done, name="a", borg_id="1",
+                        start=now() - timedelta(hours=3)))  # fmt: skip
+    Session.commit()
+    Session.remove()
+    text = admin.browser("GET", "/").text
+    assert "The repository has a backup" in text
+    assert "3 h ago" in text
+    add_job(repository_id=repository, status=Status.FAILED, error_message="It broke.")
+    bad = admin.browser("GET", "/").text
+    assert "1 repository needs a look" in bad
+    assert "It broke." in bad
+    add_job(repository_id=repository, status=Status.CANCELLED)
+    assert "It broke." in admin.browser("GET", "/").text
+    add_job(repository_id=repository, status=Status.COMPLETED)
+    assert "It broke." not in admin.browser("GET", "/").text
+
+
+def test_dashboard_asks_as_often_for_many_as_for_one(admin: Someone, repository: int) -> None:
+    def statements() -> int:
+        seen: list[str] = []
+        engine = Session.get_bind()
+        hear = lambda *given: seen.append(given[2])  # noqa: E731
+        event.listen(engine, "before_cursor_execute", hear)
+        assert admin.browser("GET", "/").status_code == 200
+        event.remove(engine, "before_cursor_execute", hear)
+        return len(seen)
+
+    add_job(repository_id=repository, status=Status.FAILED)
+    few = statements()
+    for number in range(15):
+        other = add_repository(f"r{number}")
+        for status in (Status.FAILED, Status.PENDING):
+            add_job(repository_id=other, status=status)
+    assert statements() <= few
+
+
+def test_overview_partial(admin: Someone, repository: int) -> None:
+    page = admin.browser("GET", "/").text
+    alone = admin.browser("GET", "/dashboard/overview", headers={"HX-Request": "true"}).text
+    assert alone.lstrip().startswith('<div class="column" id="overview"')
+    assert alone.lstrip()[:60] in page
+    assert "<html" not in alone
+
+
+def test_notices_name_what_is_missing(admin: Someone, redis: Redis) -> None:
+    def bar() -> str:
+        text = admin.browser("GET", "/notices").text
+        assert text.lstrip().startswith('<div id="notices"')
+        return text
+
+    assert "Control does not answer." in bar()
+    assert "every 5s" in bar()
+    redis.set(notices.CONTROL, "1")
+    redis.set(notices.SCHEDULER, "1")
+    assert "No worker answers." in bar()
+    machine = {"workers": 2, "borg_error": "borg is not installed."}
+    redis.hset(live.machine_key("local"), mapping=live.encode(machine))
+    assert "borg is not installed." in bar()
+    redis.hset(live.machine_key("local"), "borg_error", "")
+    assert "notice is" not in bar()
+    assert "every 30s" in bar()
+
+
+def test_keys_of_the_notices_are_those_of_the_processes() -> None:
+    from borgui.control import calls
+    from borgui.schedules import process
+
+    assert calls.HEARTBEAT_KEY == notices.CONTROL
+    assert process.HEARTBEAT_KEY == notices.SCHEDULER
+
+
+def test_settings_form(admin: Someone) -> None:
+    form = {
+        "timezone": "Europe/Berlin",
+        "log_retention_jobs": "50",
+        "retry_limit": "0",
+        "retry_delay_seconds": "5",
+        "backup_time_limit_hours": "12",
+        "backup_limit": "1",
+    }
+    assert admin.browser("POST", "/settings", data=form).status_code == 303
+    assert read_settings(Session()).timezone == "Europe/Berlin"
+    assert "Saved." in admin.browser("GET", "/settings").text
+    wrong = admin.browser("POST", "/settings", data={**form, "timezone": "Nowhere",
+                                                     "retry_limit": "-1"})  # fmt: skip
+    assert wrong.status_code == 422
+    assert 'value="Nowhere"' in wrong.text
+    assert 'href="#retry_limit"' in wrong.text
+
+
+def test_theme_and_zone_come_from_cookies_that_are_checked(admin: Someone, repository: int) -> None:
+    job = add_job(repository_id=repository, status=Status.COMPLETED, completed_at=now())
+    assert " UTC" in admin.browser("GET", f"/jobs/{job}").text
+    admin.client.set_cookie("borgui_zone", "Asia%2FTokyo")
+    admin.client.set_cookie("borgui_theme", "dark")
+    text = admin.browser("GET", f"/jobs/{job}").text
+    assert " JST" in text
+    assert 'data-theme="dark"' in text
+    for nonsense in ("..%2F..%2Fetc%2Fpasswd", "%00", "x" * 500, "%22%3E"):
+        admin.client.set_cookie("borgui_zone", nonsense)
+        admin.client.set_cookie("borgui_theme", nonsense)
+        text = admin.browser("GET", f"/jobs/{job}").text
+        assert " UTC" in text
+        assert "data-theme" not in text
+
+
+def test_no_page_needs_what_the_policy_forbids(
+    admin: Someone, repository: int, someone: Callable[[str], Someone]
+) -> None:
+    job = add_job(repository_id=repository, status=Status.FAILED, error_message="x")
+    for path in ("/", "/jobs", f"/jobs/{job}", "/repositories", "/repositories/new", "/settings",
+                 "/account/tokens", "/nowhere", f"/repositories/{repository}",
+                 f"/repositories/{repository}/settings"):  # fmt: skip
+        text = admin.browser("GET", path).text
+        assert not re.search(r"\sstyle=|\son[a-z]+=|hx-on|<style|javascript:", text), path
+        assert not re.search(r"<script(?![^>]*\ssrc=)", text), path
+        assert 'hx-trigger="[' not in text
+
+
+def test_every_area_is_registered() -> None:
+    names = [blueprint.name for blueprint in PAGES]
+    assert sorted(set(names)) == sorted(names)
