@@ -2,9 +2,9 @@
 FROM python:3.11-slim-bookworm
 
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends borgbackup openssh-client tini \
+    && apt-get install -y --no-install-recommends borgbackup openssh-client tini util-linux \
     && rm -rf /var/lib/apt/lists/* \
-    && useradd --system --create-home --uid 10001 borgui
+    && useradd --create-home --uid 10001 borgui
 
 WORKDIR /app
 COPY requirements.txt .
@@ -14,6 +14,7 @@ COPY borgui borgui
 COPY templates templates
 COPY static static
 COPY migrations migrations
+# a new volume takes over owner and mode of what lies at its place here
 RUN python -m compileall -q borgui migrations wsgi.py \
     && install -d -o borgui -g borgui -m 0700 /data
 
@@ -23,5 +24,5 @@ USER borgui
 EXPOSE 8000
 ENTRYPOINT ["tini", "--", "python", "-m", "borgui"]
 CMD ["up"]
-HEALTHCHECK --interval=30s --timeout=5s --start-period=10s \
-    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/health?live=1', timeout=4)"]
+HEALTHCHECK --interval=30s --timeout=5s --start-period=15s \
+    CMD ["python", "-m", "borgui", "alive", "web"]

@@ -139,6 +139,7 @@ class Live:
     original_size: int | None = None
     compressed_size: int | None = None
     deduplicated_size: int | None = None
+    restored_size: int | None = None
     backup_speed: float | None = None
     eta_seconds: int | None = None
     warning_count: int | None = None

@@ -20,7 +20,7 @@ Model = TypeVar("Model", bound="Input")
 class Input(BaseModel):
     """What is read from outside: unknown fields are refused, and ``"1"`` is no number."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, defer_build=True)
 
 
 def _no_nul(text: str) -> str:

@@ -10,7 +10,7 @@ Item = TypeVar("Item")
 class Answer(BaseModel):
     """Every field is there in each answer; what is unknown is null."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
 
 class ListOf(Answer, Generic[Item]):
@@ -114,7 +114,7 @@ class ArchiveAnswer(Answer):
 class JobAnswer(BaseModel):
     """A job; its kind adds fields of its own. Percentages 0-100, null where no total is known."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", defer_build=True)
 
     id: int
     kind: str

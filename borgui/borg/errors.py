@@ -35,6 +35,8 @@ Status = Literal["completed", "failed", "interrupted"]
 _DATA: Final = {
     "init": "No repository was made.",
     "create": "No new archive was made; the existing ones are untouched.",
+    "extract": "Nothing in the repository was changed.",
+    "preview": "Nothing in the repository was changed.",
     "list": "Nothing in the repository was changed.",
     "info": "Nothing in the repository was changed.",
     "delete_repository": "Some of the repository's data may already be deleted.",

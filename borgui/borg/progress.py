@@ -41,6 +41,7 @@ class Progress:
     original_size: int | None = None
     compressed_size: int | None = None
     deduplicated_size: int | None = None
+    restored_size: int | None = None
     backup_speed: float | None = None
     eta_seconds: int | None = None
     warning_count: int = 0
@@ -61,10 +62,12 @@ class ProgressFold:
         """``step`` is the step's name, ``now`` its start, ``expected_size`` see :meth:`expect`."""
         self.evidence = Evidence()
         self._create = step == "create"
+        self._extract = step == "extract"
         self._expected = expected_size
         self._archive = ArchiveProgress(finished=False)
         self._phases: dict[int, str] = {}
         self._percent: float | None = None
+        self._extracted: tuple[int, int] | None = None
         self._speed = _Speed(now)
 
     def expect(self, original_size: int | None) -> None:
@@ -83,6 +86,9 @@ class ProgressFold:
                 self._phase(event.operation, event.finished, event.message)
             case ProgressPercent():
                 self._step_percent(event)
+                if self._extract and event.msgid == "extract" and event.total:
+                    self._extracted = min(event.current or 0, event.total), event.total
+                    self._speed.feed(self._extracted[0], now)
             case LogMessage(name="borg.output.progress", message=message):
                 self._phase(-1, not message, message)
             case _:
@@ -91,7 +97,7 @@ class ProgressFold:
     def snapshot(self, now: float) -> Progress:
         """Return the state at ``now``."""
         size = self._archive.original_size
-        speed = self._speed.at(now) if self._create else None
+        speed = self._speed.at(now) if self._create or self._extract else None
         return Progress(
             progress_percent=self._create_percent() if self._create else self._percent,
             progress_message=next(reversed(self._phases.values()), None),
@@ -100,6 +106,7 @@ class ProgressFold:
             original_size=size,
             compressed_size=self._archive.compressed_size,
             deduplicated_size=self._archive.deduplicated_size,
+            restored_size=self._extracted[0] if self._extracted else None,
             backup_speed=None if speed is None else round(speed / 1e6, 3),
             eta_seconds=self._eta(speed),
             warning_count=self.evidence.warning_count,
@@ -136,11 +143,12 @@ class ProgressFold:
         return min(_floor(100 * size / self._expected), _MAX_PERCENT)
 
     def _eta(self, speed: float | None) -> int | None:
+        if self._extracted:
+            return _seconds_for(self._extracted[1] - self._extracted[0], speed)
         size = self._archive.original_size
-        if self._create_percent() is None or size is None or self._expected is None or not speed:
+        if self._create_percent() is None or size is None or self._expected is None:
             return None
-        seconds = max(self._expected - size, 0) / speed
-        return math.ceil(seconds) if seconds < 1e8 else None
+        return _seconds_for(self._expected - size, speed)
 
 
 class _Speed:
@@ -175,6 +183,11 @@ class _Speed:
     def overall(self, size: int, now: float) -> float | None:
         elapsed = now - self._start
         return round(size / elapsed / 1e6, 3) if elapsed > 0 else None
+
+
+def _seconds_for(size: int, speed: float | None) -> int | None:
+    seconds = max(size, 0) / speed if speed else math.inf
+    return math.ceil(seconds) if seconds < 1e8 else None
 
 
 def _floor(percent: float) -> float:

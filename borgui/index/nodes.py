@@ -1,15 +1,10 @@
 """What a folder is made of on its way into the index."""
 
-from collections.abc import Iterable, Iterator
-from itertools import islice
 from typing import NamedTuple
-
-BATCH = 1000
-"""Rows handled at once."""
 
 
 class Node(NamedTuple):
-    """A folder that is in the index. ``files`` and ``size`` with all below it."""
+    """A folder that is in the index. ``digest`` in hex; ``files`` and ``size`` with all below."""
 
     id: int
     digest: str
@@ -18,8 +13,11 @@ class Node(NamedTuple):
 
 
 class Row(NamedTuple):
-    """One entry of a folder. ``attributes``: as :mod:`borgui.borg.listing` has them, or empty
-    for a folder that borg does not list. ``child``: what is in it, None for nothing.
+    """One entry of a folder.
+
+    ``folded``: see :func:`borgui.index.schema.fold`. ``attributes``: as
+    :mod:`borgui.borg.listing` has them, or empty for a folder that borg does not list, only what
+    is in it. ``child``: what a folder holds, None for nothing.
     """
 
     folded: str
@@ -31,10 +29,3 @@ class Row(NamedTuple):
     def is_folder(self) -> bool:
         """Whether it is one, listed or not."""
         return self.attributes[:1] in ("d", "")
-
-
-def in_batches(rows: Iterable[Row], size: int = BATCH) -> Iterator[list[Row]]:
-    """Cut into lists of ``size``."""
-    source = iter(rows)
-    while batch := list(islice(source, size)):
-        yield batch

@@ -82,7 +82,8 @@ create table orders (
 create table blocks (
     id integer primary key,
     node integer,              -- the one big folder it belongs to, else null
-    live integer not null,     -- entries of nodes that still exist
+    total integer not null,    -- names in it
+    live integer not null,     -- of these, names in nodes that still exist
     spans blob not null,       -- packed (node, first number, count)
     largest integer not null,
     oldest integer not null,

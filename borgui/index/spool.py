@@ -1,68 +1,43 @@
-"""Rows of a huge folder on disk: put away in sorted runs, read back merged."""
+"""Rows of huge folders on disk, in runs that are written bit by bit and read back the same way."""
 
-import heapq
 import marshal
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
-from itertools import groupby
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
-
-from borgui.index.nodes import Node
 
 BATCH = 200
 """Rows read at once from each run: with hundreds of runs that is what memory holds."""
 
-Spilled = tuple[str, str, int, str | None, Sequence[Node]]
-"""(folded name, name, number of its run, attributes or None, nodes that are its content)."""
+Run = list[tuple[int, int]]
+"""Where its batches are: (offset, length)."""
 
 
 class Spool:
-    """Sorted runs in a file without a name, which is gone with its process."""
+    """A file without a name, which is gone with its process. Rows are tuples of plain values."""
 
     def __init__(self, folder: Path) -> None:
-        self._file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115  closed below
-        self._runs: list[list[tuple[int, int]]] = []
+        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115  closed by close()
         self._end = 0
 
-    @property
-    def runs(self) -> int:
-        """How many there are; the number of the next."""
-        return len(self._runs)
-
-    def put(self, rows: Sequence[Spilled]) -> None:
-        """Add a run; ``rows`` are sorted."""
-        run = []
-        for start in range(0, len(rows), BATCH):
-            plain = [_plain(row) for row in rows[start : start + BATCH]]
-            data = marshal.dumps(plain)
+    def extend(self, run: Run, rows: Iterable[tuple[Any, ...]]) -> None:
+        """Add rows at the end of a run; an empty list is a new one."""
+        source = iter(rows)
+        while batch := list(islice(source, BATCH)):
+            data = marshal.dumps(batch)
             self._file.write(data)
             run.append((self._end, len(data)))
             self._end += len(data)
-        self._runs.append(run)
 
-    def merged(self) -> Iterator[tuple[str, str, str | None, list[Node]]]:
-        """All rows in order. Of a name that several runs have, the latest attributes count."""
-        sources = [self._read(run) for run in self._runs]
-        for (folded, name), group in groupby(heapq.merge(*sources), key=lambda row: row[:2]):
-            attributes: str | None = None
-            children: list[Node] = []
-            for row in group:
-                attributes = attributes if row[3] is None else row[3]
-                children += [Node(*node) for node in row[4]]
-            yield folded, name, attributes, children
+    def read(self, run: Run) -> Iterator[tuple[Any, ...]]:
+        """The rows of a run, as often as wanted."""
+        self._file.flush()
+        for offset, length in run:
+            data = os.pread(self._file.fileno(), length, offset)
+            yield from marshal.loads(data)  # noqa: S302  what we wrote; nobody else can reach it
 
     def close(self) -> None:
         """Give the space back."""
         self._file.close()
-
-    def _read(self, run: list[tuple[int, int]]) -> Iterator[tuple[Any, ...]]:
-        for offset, length in run:
-            data = os.pread(self._file.fileno(), length, offset)
-            yield from marshal.loads(data)  # noqa: S302  our own, and no one else can write there
-
-
-def _plain(row: Spilled) -> tuple[Any, ...]:
-    folded, name, run, attributes, children = row
-    return folded, name, run, attributes, [tuple(node) for node in children]

@@ -12,15 +12,17 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 from redis.exceptions import RedisError
 
 from borgui import live, queueing
 from borgui.borg import commands
 from borgui.borg.display import command_line, printable_path
+from borgui.borg.evidence import MAX_WARNINGS, BackupWarning
 from borgui.borg.progress import Progress
-from borgui.runner import context, locks, outcome, process, program, runfile, steps
+from borgui.runner import acts, context, locks, outcome, process, program, runfile, steps
+from borgui.runner.failure import FailedError
 from borgui.runner.logfile import JobLog
 from borgui.runner.masking import Mask
 from borgui.runner.publisher import Publisher
@@ -51,16 +53,6 @@ def _note_stop(_number: int, _frame: FrameType | None) -> None:
     _Signals.stop = True
 
 
-class FailedError(Exception):
-    """The job cannot go on: a code for programs, a sentence for people."""
-
-    def __init__(self, code: str, message: str, *, retryable: bool = False) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.retryable = retryable
-
-
 def run_job(job: int, attempt: int, sealed: str) -> None:
     """Run an attempt of a job. Leaves by ``os._exit`` when it was made to stop."""
     horse = Horse(context.get(), int(job), int(attempt))
@@ -77,23 +69,27 @@ def run_job(job: int, attempt: int, sealed: str) -> None:
 
 
 class Horse:
-    """One attempt of one job under way: the :class:`~borgui.runner.steps.Run` of its steps."""
+    """One attempt of one job under way: its steps' :class:`~borgui.runner.steps.Run` and
+    :class:`~borgui.runner.acts.Work`."""
 
     def __init__(self, given: context.Context, job: int, attempt: int) -> None:
         self.log: JobLog
         self.grace = 10.0
         self._given = given
-        self._config = given.config
-        self._job = job
-        self._attempt = attempt
+        self.config = given.config
+        self.job = job
+        self.attempt = attempt
         self._file: runfile.RunFile | None = None
         self._redis = given.connect()
         self._publisher = Publisher(self._redis, job, attempt)
         self._mask = Mask(())
         self._problem: str | None = None
+        self._reader: steps.Reader | None = None
         self._spec: Spec | None = None
         self._deadline: float | None = None
         self._untold: dict[str, Any] | None = None
+        self._told = False
+        """Whether a person who cancelled it is to read what was done until then."""
         self._outcome = outcome.new(job, attempt, given.config.machine, started_at=live.timestamp())
 
     # --- before -----------------------------------------------------------------------------------
@@ -104,17 +100,17 @@ class Horse:
         Raises :class:`~borgui.runner.runfile.AlreadyRunningError`.
         """
         try:
-            self._file = runfile.RunFile(self._config.run, self._job)
+            self._file = runfile.RunFile(self.config.run, self.job)
             self._end_orphan(self._file.before)
             self._record(horse_pid=os.getpid(), started_at=self._outcome["started_at"])
         except OSError as error:
             self._problem = f"The data folder cannot be written: {error.strerror}."
         newest = self._publisher.take_over()
-        kept = outcome.read(self._config.run, self._job)
-        if kept is not None and kept.get("attempt") == self._attempt:
+        kept = outcome.read(self.config.run, self.job)
+        if kept is not None and kept.get("attempt") == self.attempt:
             self._drop("it has run already")
             return False
-        if newest is not None and newest > self._attempt:
+        if newest is not None and newest > self.attempt:
             self._drop(f"attempt {newest} follows it")
             return False
         return True
@@ -123,11 +119,11 @@ class Horse:
         """A horse killed before us may have left its borg, if the supervisor has not ended it."""
         orphan = runfile.borg_of(before)
         if orphan is not None and orphan.is_alive():
-            process.log.warning("job %s: ending the orphaned process %s", self._job, orphan.pid)
+            process.log.warning("job %s: ending the orphaned process %s", self.job, orphan.pid)
             process.end(orphan, self.grace)
 
     def _drop(self, reason: str) -> None:
-        process.log.warning("job %s, attempt %s refused: %s", self._job, self._attempt, reason)
+        process.log.warning("job %s, attempt %s refused: %s", self.job, self.attempt, reason)
         if self._file is not None:
             self._file.remove()
 
@@ -136,7 +132,7 @@ class Horse:
             return
         horse = process.identify(os.getpid())
         self._file.write(
-            attempt=self._attempt,
+            attempt=self.attempt,
             horse_start=horse.start if horse else None,
             boot_id=process.boot_id(),
             instance=self._given.instance,
@@ -147,13 +143,13 @@ class Horse:
 
     def run(self, sealed: str) -> None:
         """Run the steps and leave the outcome."""
-        path = self._config.logs / f"{self._job}.log"
+        path = self.config.logs / f"{self.job}.log"
         self.log = JobLog(path, self._hide)
         try:
             self._open(sealed)
             self._publisher.follow(self.log)
             self._publisher.set(
-                attempt=self._attempt, status="running", outcome=None, horse_pid=os.getpid()
+                attempt=self.attempt, status="running", outcome=None, horse_pid=os.getpid()
             )
             for step in self._steps():
                 self._run_step(step)
@@ -172,9 +168,9 @@ class Horse:
     def _open(self, sealed: str) -> None:
         if self._problem is not None:
             raise FailedError("data_folder", self._problem, retryable=True)
-        machine = self._config.machine
+        machine = self.config.machine
         try:
-            raw = open_spec(sealed, self._given.transport, self._job, self._attempt, machine)
+            raw = open_spec(sealed, self._given.transport, self.job, self.attempt, machine)
             spec = Spec.decode(raw)
         except (SealError, SpecError) as error:
             raise FailedError("spec_refused", str(error)) from error
@@ -189,29 +185,40 @@ class Horse:
         if self._spec is None:
             return
         for step in self._spec.steps:
-            reason = self.stop_reason()
-            if reason is not None:
-                self._stop(reason)
+            self.check_stop()
             yield step
 
     def _run_step(self, step: Step) -> None:
+        act = acts.ACTS.get(step.name)
+        if act is not None:
+            act(self, step)
+            return
+        ended = self.run_program(step)
+        self.note(ended)
+        if ended.answer is not None:
+            self._outcome["result"][step.name] = ended.answer
+        self.conclude(ended)
+
+    def run_program(self, step: Step, reader: steps.Reader | None = None) -> steps.Ended:
+        """Run the step's program to its end; see :class:`~borgui.runner.acts.Work`."""
         argv = [self._program(step), *step.argv]
-        env = program.base_environment(self._config) | step.env
+        env = program.base_environment(self.config) | step.env
         self._publisher.set(step=step.name)
         command = command_line(step.program, step.argv, env)
         earlier = self._outcome["command"]
         command = self._mask(command)
         self._outcome["command"] = f"{earlier}\n{command}" if earlier else command
         self.log.line(f"$ {command}")
+        self._reader = reader
         ended = self._try_passphrases(step, argv, env)
         if ended.verdict.error_code == "lock_timeout" and ended.stopped is None:
             ended = self._after_lock(step, argv, env, ended)
-        self._take_verdict(step, ended)
+        return ended
 
     def _program(self, step: Step) -> str:
         try:
             if step.program == "borg":
-                return program.find(self._config).path
+                return program.find(self.config).path
             return program.locate(step.program)
         except program.BorgMissingError as error:
             raise FailedError("program_missing", str(error)) from error
@@ -233,7 +240,7 @@ class Horse:
     ) -> steps.Ended:
         began = time.monotonic()
         try:
-            ended = steps.run(self, step, argv, env, secret)
+            ended = steps.run(self, step, argv, env, secret, self._reader)
         except process.StartError as error:
             raise FailedError("program_missing", str(error)) from error
         seconds = time.monotonic() - began
@@ -276,10 +283,10 @@ class Horse:
             return
         try:
             queueing.enqueue_control(
-                self._redis, queueing.STARTED, self._job, self._attempt, self._untold
+                self._redis, queueing.STARTED, self.job, self.attempt, self._untold
             )
         except RedisError as error:
-            process.log.warning("job %s: control is not told yet: %s", self._job, error)
+            process.log.warning("job %s: control is not told yet: %s", self.job, error)
         else:
             self._untold = None
 
@@ -318,7 +325,13 @@ class Horse:
 
     # --- after ------------------------------------------------------------------------------------
 
-    def _take_verdict(self, step: Step, ended: steps.Ended) -> None:
+    def answer(self, step: Step) -> dict[str, Any]:
+        """The step's part of the outcome's ``result``; kept whatever happens afterwards."""
+        answer: dict[str, Any] = self._outcome["result"].setdefault(step.name, {})
+        return answer
+
+    def note(self, ended: steps.Ended) -> None:
+        """Keep exit code, warnings and progress of a run for the outcome."""
         verdict = ended.verdict
         self._outcome["progress"] = ended.progress.as_numbers()
         self._outcome["exit_code"] = ended.exit_code
@@ -326,17 +339,32 @@ class Horse:
         kept = self._outcome["warnings"]
         kept += [self._masked(each.as_json()) for each in verdict.warnings][: 500 - len(kept)]
         self._outcome["unread_sources"] += map(printable_path, verdict.unread_sources)
-        if ended.answer is not None:
-            self._outcome["result"][step.name] = ended.answer
+
+    def warn(self, message: str, path: str | None = None) -> None:
+        """Add a warning of our own."""
+        warning = BackupWarning(message, None if path is None else printable_path(path))
+        self.log.line(f"WARNING: {message}" + (f" {warning.path}" if warning.path else ""))
+        self._outcome["warning_count"] += 1
+        if len(self._outcome["warnings"]) < MAX_WARNINGS:
+            self._outcome["warnings"].append(self._masked(warning.as_json()))
+
+    def conclude(self, ended: steps.Ended, said: str = "") -> None:
+        """Raise FailedError unless the run completed; ``said`` is what is true after that."""
+        verdict = ended.verdict
         if verdict.status == "completed":
             return  # also where a stop came too late to change anything
-        if ended.stopped is not None:
-            self._stop(ended.stopped)
-        raise FailedError(
-            verdict.error_code or "failed",
-            " ".join(filter(None, (verdict.error_message, self._quoted(verdict.detail)))),
-            retryable=verdict.retryable,
+        if ended.stopped in STOPPED:
+            self._stop(ended.stopped, said)
+        message = " ".join(
+            filter(None, (verdict.error_message, said, self._quoted(verdict.detail)))
         )
+        raise FailedError(verdict.error_code or "failed", message, retryable=verdict.retryable)
+
+    def check_stop(self, said: str = "") -> None:
+        """Raise FailedError when the job must end now."""
+        reason = self.stop_reason()
+        if reason is not None:
+            self._stop(reason, said)
 
     def _masked(self, warning: dict[str, str | None]) -> dict[str, str | None]:
         return {name: text and self._mask(text) for name, text in warning.items()}
@@ -344,16 +372,18 @@ class Horse:
     def _quoted(self, detail: str | None) -> str | None:
         return f"borg says: {self._mask(detail)[:1000]}" if detail else None
 
-    def _stop(self, reason: str) -> None:
+    def _stop(self, reason: str, said: str = "") -> NoReturn:
         code, message = STOPPED[reason]
         self._outcome["stopped"] = reason
-        raise FailedError(code or reason, message)
+        self._told = bool(said)
+        raise FailedError(code or reason, f"{message} {said}".strip())
 
     def _fail(self, failed: FailedError) -> None:
         is_cancelled = self._outcome.pop("stopped", None) == "cancelled"
         self._outcome["status"] = "cancelled" if is_cancelled else "failed"
         self._outcome["error_code"] = None if is_cancelled else failed.code
-        self._outcome["error_message"] = None if is_cancelled else self._mask(failed.message)
+        is_silent = is_cancelled and not self._told
+        self._outcome["error_message"] = None if is_silent else self._mask(failed.message)
         self._outcome["retryable"] = failed.retryable
         self.log.line(failed.message)
 
@@ -377,9 +407,9 @@ class Horse:
 
     def _keep(self) -> bool:
         try:
-            outcome.write(self._config.run, self._outcome)
+            outcome.write(self.config.run, self._outcome)
         except OSError as error:
-            process.log.warning("job %s: outcome not on disk: %s", self._job, error)
+            process.log.warning("job %s: outcome not on disk: %s", self.job, error)
             return False
         return True
 
@@ -389,9 +419,9 @@ class Horse:
         if not self._publisher.end(self._outcome):
             return False
         try:
-            queueing.enqueue_control(self._redis, queueing.FINISH, self._job, self._attempt)
+            queueing.enqueue_control(self._redis, queueing.FINISH, self.job, self.attempt)
         except RedisError as error:
-            process.log.warning("job %s: control is not told: %s", self._job, error)
+            process.log.warning("job %s: control is not told: %s", self.job, error)
             return False
         return True
 
@@ -410,10 +440,10 @@ class Horse:
 
     def _is_settled(self) -> bool:
         try:
-            settled = live.acknowledged(self._redis, self._config.machine)
+            settled = live.acknowledged(self._redis, self.config.machine)
         except RedisError:
             return False
-        return f"{self._job}:{self._attempt}" in settled
+        return f"{self.job}:{self.attempt}" in settled
 
 
 def _breaking(step: Step) -> Step:

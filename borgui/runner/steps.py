@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from borgui.borg.errors import Verdict, judge
-from borgui.borg.events import parse_line, printable
+from borgui.borg.events import Event, parse_line, printable
 from borgui.borg.output import Created, OutputError, parse_create
 from borgui.borg.progress import Progress, ProgressFold
 from borgui.runner import process, streams
+from borgui.runner.failure import FailedError
 from borgui.runner.logfile import JobLog
 from borgui.runner.scan import Scan
 from borgui.runner.spec import Step, unpack
@@ -20,6 +21,25 @@ ANSWERING = frozenset({"create", "list", "info"})
 
 PATIENCE = 0.25
 """Seconds between two looks at what else may have happened."""
+
+
+class Reader:
+    """What is made of a program's output beside progress and verdict. This one makes nothing."""
+
+    halt: FailedError | None = None
+    """Set it to have the program ended: why nothing good can come of it any more."""
+
+    def line(self, line: bytes) -> bool:  # noqa: ARG002
+        """Take a line of stdout; whether it is not to be logged. Not for steps that answer."""
+        return False
+
+    def event(self, event: Event) -> bool:  # noqa: ARG002
+        """Look at an event of stderr; whether it is not to be logged."""
+        return False
+
+    def shown(self, progress: Progress) -> Progress:
+        """What is to be published; called a few times a second."""
+        return progress
 
 
 class Run(Protocol):
@@ -58,6 +78,7 @@ def run(
     argv: list[str],
     env: dict[str, str],
     secret: str | None,
+    reader: Reader | None = None,
 ) -> Ended:
     """Run a program to its end. Raises :class:`~borgui.runner.process.StartError`."""
     child = process.start(
@@ -69,7 +90,7 @@ def run(
     )
     try:
         job.began(child)
-        watch = _Watch(job, step, child, env)
+        watch = _Watch(job, step, child, env, reader or Reader())
         try:
             watch.read()
         finally:
@@ -85,11 +106,19 @@ def run(
 class _Watch:
     """One process under way."""
 
-    def __init__(self, job: Run, step: Step, child: process.Child, env: dict[str, str]) -> None:
+    def __init__(
+        self,
+        job: Run,
+        step: Step,
+        child: process.Child,
+        env: dict[str, str],
+        reader: Reader,
+    ) -> None:
         self.stopped: str | None = None
         self._job = job
         self._step = step
         self._child = child
+        self._reader = reader
         self._kill_at: float | None = None
         self._lines, self._printed = streams.Lines(), streams.Lines()
         self._answer = streams.Answer()
@@ -120,7 +149,7 @@ class _Watch:
         progress = (
             self._fold.final(created.stats, now)
             if is_well and created is not None
-            else self._fold.snapshot(now)
+            else self._reader.shown(self._fold.snapshot(now))
         )
         return Ended(code, verdict, progress, answer, self.stopped)
 
@@ -138,13 +167,13 @@ class _Watch:
         for line in lines:
             for event in parse_line(line):
                 self._fold.feed(event, now)
-                text = printable(event)
+                text = None if self._reader.event(event) else printable(event)
                 if text is not None:
                     self._job.log.line(text)
 
     def _print(self, lines: list[bytes]) -> None:
         for line in lines:
-            if line.strip():
+            if not self._reader.line(line) and line.strip():
                 self._job.log.line(line.decode("utf-8", "replace"))
 
     def _tick(self) -> float:
@@ -152,9 +181,9 @@ class _Watch:
         found = self.scan.take()
         if found is not None:
             self._fold.expect(found.original_size)
-        self._job.progress(self._fold.snapshot(now))
+        self._job.progress(self._reader.shown(self._fold.snapshot(now)))
         if self.stopped is None:
-            self.stopped = self._job.stop_reason()
+            self.stopped = "halted" if self._reader.halt else self._job.stop_reason()
             if self.stopped is not None:
                 self._child.terminate()
                 self._kill_at = now + self._job.grace

@@ -130,7 +130,7 @@ class JobLine:
         if self.status == Status.PENDING:
             return self.wait_reason or "Waits for a worker."
         if self.status == Status.RUNNING:
-            return self.did or self.message or "Borg is starting."
+            return self.did or self.message or "No live progress yet."
         if self.status == Status.FAILED:
             return self.error_message or "Failed; borg gave no reason."
         return self.did or self.error_message or self.message or ""

@@ -211,6 +211,7 @@ def _edit(
         form=given,
         errors=errors,
         labels=repository_form.LABELS,
+        archive_count=history.archives(Session(), repository.id, per_page=1).total,
         **_around(repository, "settings"),
     )
 

@@ -74,7 +74,13 @@ class Product:
             stderr=subprocess.STDOUT,
         )
         if ready:
-            self.wait_healthy()
+            try:
+                self.wait_healthy()
+            except AssertionError:
+                self.process.kill()
+                self.process.wait()
+                self.output.close()
+                raise
         return self
 
     @property
@@ -238,7 +244,7 @@ def borg(
     passphrase: str = "s3cret phrase",
     **more: str,
 ) -> str:
-    """Run a borg of the user's own on ``repository``; returns its stdout. ``more`` is environment."""
+    """Run a borg of the user's own on ``repository``; returns its stdout. ``more``: environment."""
     env = {
         "PATH": os.environ["PATH"],
         "HOME": str(home),

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-import pytest
 from redis import Redis
 from sqlalchemy import event
 from world import Someone, add_job, add_repository
@@ -91,8 +90,15 @@ def test_faults_of_the_domain_come_by_field(admin: Someone) -> None:
 
 
 def test_import_by_form(admin: Someone) -> None:
-    answer = sent(admin, "/repositories/new", mode="import", encryption="none",
-                  passphrase_again=None, source_directories="", key="BORG_KEY x\r\ny\r\n")  # fmt: skip
+    answer = sent(
+        admin,
+        "/repositories/new",
+        mode="import",
+        encryption="none",
+        passphrase_again=None,
+        source_directories="",
+        key="BORG_KEY x\r\ny\r\n",
+    )
     assert answer.status_code == 303, answer.text
     row = Session.query(Repository).one()
     assert row.mode == "import"

@@ -124,7 +124,10 @@ def test_what_borg_does_not_need(product: Product, small: Place, role: str) -> N
     job = small.back_up()
     with frozen(at_work(small, job)):
         victim = child(product, role)
+        orphans = victim.children(recursive=True)
         kill(victim)
+        for each in orphans:  # gunicorn's workers notice within a second
+            gone(each, 10)
         wait_for(lambda: bool(children(product, role)), 10, f"no new {role}")
     product.wait_healthy()
     ended = settled(product, job, 60)

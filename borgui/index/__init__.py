@@ -1,0 +1,42 @@
+"""What archives hold, on disk: one file a repository, ``DATA_DIR/indexes/{repository_id}.db``.
+
+A worker makes it from ``borg list`` (:class:`IndexWriter`), the web reads it
+(:class:`ArchiveIndex`, :func:`search`, :func:`compare`). It can always be made again, so nothing
+in it is precious. See :mod:`borgui.index.schema` for its shape.
+"""
+
+from borgui.borg.listing import ListingError
+from borgui.index.compare import Change, Changes, Counts, Status, changes, compare
+from borgui.index.entry import Entry, Kind
+from borgui.index.reader import ArchiveIndex, IndexedArchive, Page, PathMissing, Sort, Version
+from borgui.index.schema import IndexMissing, discard
+from borgui.index.search import Hit, Hits, Query, search
+from borgui.index.sweep import drop, sweep
+from borgui.index.writer import IndexWriter
+
+__all__ = [
+    "ArchiveIndex",
+    "Change",
+    "Changes",
+    "Counts",
+    "Entry",
+    "Hit",
+    "Hits",
+    "IndexMissing",
+    "IndexWriter",
+    "IndexedArchive",
+    "Kind",
+    "ListingError",
+    "Page",
+    "PathMissing",
+    "Query",
+    "Sort",
+    "Status",
+    "Version",
+    "changes",
+    "compare",
+    "discard",
+    "drop",
+    "search",
+    "sweep",
+]

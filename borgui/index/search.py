@@ -1,0 +1,264 @@
+"""Finds entries by name in all archives of a repository, in bounded time."""
+
+import re
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from borgui.index.entry import LETTERS, Kind, join, microseconds_of
+from borgui.index.names import NO_TIME, read_spans
+from borgui.index.reader import ArchiveIndex, Version
+from borgui.index.schema import fold
+
+SECONDS: Final = 3.0
+"""How long a search may take before it says that it did not see everything."""
+
+MOST: Final = 1000
+"""Paths that a search goes through at most; beyond, one should ask more narrowly."""
+
+MOST_PLACES: Final = 1000
+"""Paths at which one folder is found; equal folders are stored once, wherever they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What is looked for.
+
+    ``text``: part of a name, or a glob (``*``, ``?``, ``[…]``) for the whole of it; case makes no
+    difference. With a slash, what stands before the last one must stand in the path. Empty: any
+    name. Times are aware, sizes bytes; both bounds are included.
+    """
+
+    text: str = ""
+    kinds: frozenset[Kind] = frozenset()
+    smallest: int | None = None
+    largest: int | None = None
+    oldest: datetime | None = None
+    newest: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A path that matches, and its versions in the archives that were asked for."""
+
+    path: str
+    versions: list[Version]
+
+
+@dataclass(frozen=True, slots=True)
+class Hits:
+    """``has_more``: further paths match. ``is_complete``: False where time ran out before."""
+
+    hits: list[Hit]
+    has_more: bool
+    is_complete: bool
+
+
+def search(
+    index: ArchiveIndex,
+    query: Query,
+    borg_ids: Sequence[str] | None = None,
+    *,
+    offset: int = 0,
+    limit: int = 50,
+    seconds: float = SECONDS,
+) -> Hits:
+    """Look for entries; ``borg_ids`` in order of time, None for all. Newly indexed ones first."""
+    roots = index.roots(borg_ids)
+    ordered = list(borg_ids) if borg_ids is not None else list(roots)
+    scan = _Scan(index, query, roots, time.monotonic() + seconds)
+    wanted = min(offset + limit, MOST)
+    paths: dict[str, None] = {}
+    for path in scan.paths():
+        paths[path] = None
+        if len(paths) > wanted:
+            break
+    page = list(paths)[offset:wanted]
+    hits = [Hit(path, index.versions(path, ordered)) for path in page]
+    return Hits(hits, len(paths) > wanted, not scan.ran_out)
+
+
+@dataclass(slots=True)
+class _Pattern:
+    """``literal``: what every matching name holds, folded; ``whole``: the rest of the question."""
+
+    folder: str
+    literal: bytes
+    whole: re.Pattern[str] | None = None
+
+    @classmethod
+    def of(cls, text: str) -> "_Pattern":
+        folder, _, name = fold(text).rpartition("/")
+        if not re.search(r"[*?\[]", name):
+            return cls(folder, name.encode("utf-8", "surrogateescape"))
+        regex, literals = _translate(name)
+        longest = max(literals, key=len, default="")
+        return cls(folder, longest.encode("utf-8", "surrogateescape"), re.compile(regex, re.DOTALL))
+
+    def fits_folder(self, folder: str) -> bool:
+        return not self.folder or self.folder.strip("/") in fold(folder)
+
+    def places(self, names: bytes) -> Iterator[int]:
+        """The numbers of the names in a block that match, rising."""
+        number, counted, position = 0, 0, 0
+        while 0 <= (position := names.find(self.literal, position)) < len(names):
+            start = names.rfind(b"\0", 0, position) + 1
+            end = names.find(b"\0", position)
+            number += names.count(b"\0", counted, start)
+            counted = start
+            name = names[start:end].decode("utf-8", "surrogateescape")
+            if self.whole is None or self.whole.fullmatch(name):
+                yield number
+            position = end + 1
+
+
+@dataclass(slots=True)
+class _Scan:
+    """One pass over the names of a repository."""
+
+    index: ArchiveIndex
+    query: Query
+    roots: dict[str, int]
+    until: float
+    ran_out: bool = False
+    _places: dict[int, dict[str, None]] = field(default_factory=dict)
+
+    def paths(self) -> Iterator[str]:
+        """Paths of matching entries; the same one may come several times."""
+        pattern = _Pattern.of(self.query.text)
+        self._places |= {root: {"": None} for root in self.roots.values()}
+        last: int | None = None
+        while (block := self._block_before(last)) is not None:
+            last, node, spans, names = block
+            for number in self._entries(spans, pattern.places(names)):
+                if time.monotonic() > self.until:
+                    break
+                yield from self._paths_of(number, pattern, None if node else last)
+            if time.monotonic() > self.until:
+                self.ran_out = True
+                return
+
+    def _block_before(self, last: int | None) -> tuple[int, int | None, bytes, bytes] | None:
+        conditions, values = self._bounds()
+        if last is not None:
+            conditions.append("id < ?")
+            values.append(last)
+        where = f" where {' and '.join(conditions)}" if conditions else ""
+        found: tuple[int, int | None, bytes, bytes] | None = self.index.connection.execute(
+            f"select id, node, spans, names from blocks{where} order by id desc limit 1", values
+        ).fetchone()
+        return found
+
+    def _bounds(self) -> tuple[list[str], list[Any]]:
+        """What a block must have to be worth reading."""
+        query = self.query
+        conditions: list[str] = []
+        values: list[Any] = []
+        if query.smallest is not None:
+            conditions.append("largest >= ?")
+            values.append(query.smallest)
+        if query.oldest is not None:
+            conditions.append("newest >= ?")
+            values.append(microseconds_of(query.oldest))
+        if query.newest is not None:
+            conditions.append("oldest <= ?")
+            values.append(microseconds_of(query.newest))
+        return conditions, values
+
+    def _entries(self, spans: bytes, places: Iterator[int]) -> Iterator[tuple[int, int]]:
+        """(node, number) of the names at ``places`` of a block."""
+        begin = end = node = first = 0
+        runs = read_spans(spans)
+        for place in places:
+            while place >= end:
+                node, first, count = next(runs)
+                begin, end = end, end + count
+            yield node, first + place - begin
+
+    def _paths_of(
+        self, key: tuple[int, int], pattern: _Pattern, block: int | None
+    ) -> Iterator[str]:
+        found = self.index.connection.execute(
+            "select name, kind, e.size, mtime from entries e join nodes n on n.id = node"
+            " where node = ? and number = ? and (?3 is null or block = ?3)",
+            (*key, block),
+        ).fetchone()
+        if found is None or not self._fits(*found[1:]):
+            return
+        name = found[0].decode("utf-8", "surrogateescape")
+        for folder in self._folders(key[0]):
+            if pattern.fits_folder(folder):
+                yield join(folder, name)
+
+    def _fits(self, letter: int, size: int, mtime: int | None) -> bool:
+        query = self.query
+        if query.kinds and chr(letter) not in {LETTERS.get(kind) for kind in query.kinds}:
+            return False
+        moment = NO_TIME if mtime is None else mtime
+        return not (
+            (query.smallest is not None and size < query.smallest)
+            or (query.largest is not None and size > query.largest)
+            or (query.oldest is not None and moment < microseconds_of(query.oldest))
+            or (query.newest is not None and not NO_TIME < moment <= microseconds_of(query.newest))
+        )
+
+    def _folders(self, node: int) -> dict[str, None]:
+        """The paths that a node has in the archives asked for; upwards, without recursion."""
+        waiting = [node]
+        while waiting:
+            here = waiting[-1]
+            if here in self._places:
+                waiting.pop()
+                continue
+            parents = self._parents(here)
+            unknown = [parent for parent, _ in parents if parent not in self._places]
+            if unknown:
+                waiting += unknown
+                continue
+            places: dict[str, None] = {}
+            for parent, name in parents:
+                if len(places) >= MOST_PLACES:
+                    break
+                for folder in self._places[parent]:
+                    places[join(folder, name)] = None
+            self._places[here] = places
+        return self._places[node]
+
+    def _parents(self, node: int) -> list[tuple[int, str]]:
+        found = self.index.connection.execute(
+            "select node, name from entries where child = ? limit ?", (node, 10 * MOST_PLACES)
+        )
+        return [(parent, name.decode("utf-8", "surrogateescape")) for parent, name in found]
+
+
+def _translate(glob: str) -> tuple[str, list[str]]:
+    """A glob as a regular expression, and the plain texts that stand in it."""
+    regex = ""
+    literals = [""]
+    position = 0
+    while position < len(glob):
+        char = glob[position]
+        end = _set_end(glob, position) if char == "[" else -1
+        if char in "*?" or end > 0:
+            literals.append("")
+        else:
+            literals[-1] += char
+        if end > 0:
+            inner = glob[position + 1 : end].replace("\\", r"\\")
+            inner = "^" + inner[1:] if inner[0] == "!" else inner.replace("^", r"\^", 1)
+            regex += (
+                f"[{inner.replace('[', r'\[')}]" if False else "[" + inner.replace("[", r"\[") + "]"
+            )
+            position = end
+        else:
+            regex += {"*": ".*", "?": "."}.get(char) or re.escape(char)
+        position += 1
+    return regex, literals
+
+
+def _set_end(glob: str, start: int) -> int:
+    """Where the set that begins at ``start`` ends; -1 where it never does."""
+    first = start + 2 if glob[start + 1 : start + 2] == "!" else start + 1
+    return glob.find("]", first + 1)

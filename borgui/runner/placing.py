@@ -1,0 +1,218 @@
+"""Puts an extracted tree in its place without replacing anything.
+
+Every folder is opened within its parent and never through a link, so nobody who may write below
+the destination can turn a name into a link and have us write elsewhere.
+"""
+
+import errno
+import os
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from borgui.runner import filesystem
+from borgui.runner.copying import Copier, take_flags
+from borgui.runner.filesystem import FOLDER
+
+MOST_NAMED = 500
+"""So many names of what was left alone are kept; all are counted."""
+
+
+@dataclass(slots=True)
+class Placed:
+    """What came of it so far. Names are full paths; sizes in bytes, a hard link counts once."""
+
+    nfiles: int = 0
+    size: int = 0
+    entries: int = 0
+    """Everything that was made, folders and links too."""
+    left_count: int = 0
+    left: list[str] = field(default_factory=list)
+    inodes: set[tuple[int, int]] = field(default_factory=set)
+
+    def leave(self, path: bytes) -> None:
+        """Note something that was there already."""
+        self.left_count += 1
+        if len(self.left) < MOST_NAMED:
+            self.left.append(os.fsdecode(path))
+
+
+class Placing:
+    """Moves what lies in a staging folder to ``destination`` (bytes of a path).
+
+    ``elsewhere`` opens a staging folder of ours on another file system, given a folder's path on
+    it. ``tick`` is called for each entry and may raise. Folders named by ``protected`` (device,
+    inode) are never written to.
+    """
+
+    def __init__(
+        self,
+        destination: bytes,
+        *,
+        elsewhere: Callable[[bytes], int],
+        tick: Callable[[], None],
+        lost: Callable[[bytes, OSError], None],
+        protected: frozenset[tuple[int, int]] = frozenset(),
+    ) -> None:
+        self.placed = Placed()
+        self._destination = destination
+        self._elsewhere = elsewhere
+        self._tick = tick
+        self._lost = lost
+        self._protected = protected
+        self._copiers: dict[int, Copier] = {}
+
+    def place(self, staging: bytes) -> None:
+        """Do it. Raises OSError, and what ``tick`` raises; what is placed stays."""
+        source = os.open(staging, FOLDER)
+        target = os.open(self._destination, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            self._merge(source, target, self._destination)
+        finally:
+            os.close(source)
+            os.close(target)
+            for copier in self._copiers.values():
+                os.close(copier.target)
+
+    def _merge(self, source: int, target: int, where: bytes) -> None:
+        for name in sorted(map(os.fsencode, os.listdir(source))):
+            self._tick()
+            found = os.stat(name, dir_fd=source, follow_symlinks=False)
+            path = os.path.join(where, name)
+            if not self._try(source, target, name, path, found):
+                self._meet(source, target, name, path, found)
+
+    def _try(
+        self, source: int, target: int, name: bytes, path: bytes, found: os.stat_result
+    ) -> bool:
+        """Put a whole entry where nothing is; False when something is there."""
+        if _exists(target, name):
+            return False
+        counted = self._count(source, name, found)
+        try:
+            self._move(source, target, name, path)
+        except FileExistsError:
+            return False
+        for entry in counted:
+            self._add(entry)
+        self._keep_times(target, name, found)
+        return True
+
+    def _move(self, source: int, target: int, name: bytes, path: bytes) -> None:
+        try:
+            filesystem.rename_new(source, name, target, name)
+        except PermissionError:
+            with filesystem.unbound(source, name):
+                filesystem.rename_new(source, name, target, name)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            self._copy(source, target, name, path)
+
+    def _copy(self, source: int, target: int, name: bytes, path: bytes) -> None:
+        device = os.fstat(target).st_dev
+        if device not in self._copiers:
+            folder = self._elsewhere(os.path.dirname(path))
+            self._copiers[device] = Copier(folder, self._tick, self._lost)
+        copier = self._copiers[device]
+        made = copier.copy(source, name)
+        filesystem.rename_new(copier.target, made, target, name)
+        try:
+            take_flags(source, name, target, name)
+        except OSError as error:
+            self._lost(name, error)
+
+    def _meet(
+        self, source: int, target: int, name: bytes, path: bytes, found: os.stat_result
+    ) -> None:
+        """Something has the name: two folders become one, all else is left alone."""
+        if not stat.S_ISDIR(found.st_mode):
+            self.placed.leave(path)
+            return
+        try:
+            outer = os.open(name, FOLDER, dir_fd=target)
+        except NotADirectoryError:
+            self._leave_all(source, name, path)
+            return
+        except OSError as error:
+            if error.errno != errno.ELOOP:
+                raise
+            self._leave_all(source, name, path)
+            return
+        try:
+            if _identity(os.fstat(outer)) in self._protected:
+                self._leave_all(source, name, path)
+                return
+            filesystem.loosen(source, name)
+            inner = os.open(name, FOLDER, dir_fd=source)
+            try:
+                self._merge(inner, outer, path)
+            finally:
+                os.close(inner)
+        finally:
+            os.close(outer)
+
+    def _leave_all(self, source: int, name: bytes, path: bytes) -> None:
+        """Everything in a folder that cannot be made."""
+        inside = [where for where, found in _walk(source, name, path) if not _is_folder(found)]
+        for where in inside or [path]:
+            self.placed.leave(where)
+
+    def _count(
+        self, source: int, name: bytes, found: os.stat_result
+    ) -> list[os.stat_result]:
+        if not _is_folder(found):
+            return [found]
+        return [each for _, each in _walk(source, name, name)]
+
+    def _add(self, found: os.stat_result) -> None:
+        placed = self.placed
+        placed.entries += 1
+        if not stat.S_ISREG(found.st_mode):
+            return
+        if found.st_nlink > 1:
+            if _identity(found) in placed.inodes:
+                return
+            placed.inodes.add(_identity(found))
+        placed.nfiles += 1
+        placed.size += found.st_size
+
+    def _keep_times(self, target: int, name: bytes, found: os.stat_result) -> None:
+        """A folder's own time changes on some file systems when it gets another parent."""
+        if _is_folder(found):
+            now = os.stat(name, dir_fd=target, follow_symlinks=False)
+            if now.st_mtime_ns != found.st_mtime_ns:
+                times = found.st_atime_ns, found.st_mtime_ns
+                os.utime(name, ns=times, dir_fd=target, follow_symlinks=False)
+
+
+def _exists(folder: int, name: bytes) -> bool:
+    try:
+        os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _identity(found: os.stat_result) -> tuple[int, int]:
+    return found.st_dev, found.st_ino
+
+
+def _is_folder(found: os.stat_result) -> bool:
+    return stat.S_ISDIR(found.st_mode)
+
+
+def _walk(folder: int, name: bytes, path: bytes) -> list[tuple[bytes, os.stat_result]]:
+    """A folder and all in it, with full paths."""
+    found = [(path, os.stat(name, dir_fd=folder, follow_symlinks=False))]
+    waiting = [(b"/proc/self/fd/%d/%s" % (folder, name), path)]
+    while waiting:
+        here, shown = waiting.pop()
+        with os.scandir(here) as entries:
+            for entry in entries:
+                each = entry.stat(follow_symlinks=False)
+                where = os.path.join(shown, entry.name)
+                found.append((where, each))
+                if _is_folder(each):
+                    waiting.append((os.path.join(here, entry.name), where))
+    return found

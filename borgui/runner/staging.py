@@ -1,0 +1,168 @@
+"""A restore's own folders: where borg extracts to before anything is put in its place.
+
+Each lies beside what it is for, so that a rename is enough. A marker in ``run/`` is written before
+a folder is made; whoever dies, the machine's supervisor finds it and removes what is left.
+"""
+
+import json
+import os
+import secrets
+import stat
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from borgui import durable
+from borgui.runner import filesystem
+from borgui.runner.filesystem import FOLDER
+from borgui.runner.spec import pack, unpack
+
+PREFIX = ".borgui-restore-"
+SUFFIX = ".restore"
+
+
+class Staging:
+    """The folders of one attempt of a restore, and what is told of it if it is killed."""
+
+    def __init__(self, run: Path, job: int, attempt: int) -> None:
+        self._marker = run / f"{job}-{attempt}{SUFFIX}"
+        self._prefix = f"{PREFIX}{job}-"
+        self._facts: dict[str, Any] = {"folders": [], "made": [], "told": {}}
+
+    def make(self, parent: str) -> str:
+        """A new folder in ``parent``, closed to others; its path. Raises OSError."""
+        path = os.path.join(parent, self._prefix + secrets.token_hex(4))
+        self._facts["folders"].append(pack(path))
+        self._write()
+        os.mkdir(path, 0o700)
+        return path
+
+    def make_destination(self, path: str) -> None:
+        """The folder to restore to, with those above it, where they are missing. Raises OSError."""
+        missing = []
+        while not os.path.lexists(path):
+            missing.append(path)
+            path = os.path.dirname(path)
+        if not missing:
+            return
+        self._facts["made"] = [pack(each) for each in missing]
+        self._write()
+        for each in reversed(missing):
+            os.mkdir(each, 0o700)
+
+    def tell(self, **facts: Any) -> None:
+        """What the outcome's ``result`` shall hold if this process is killed now."""
+        self._facts["told"] = facts
+        draft = self._marker.with_suffix(".draft")
+        with suppress(OSError):  # a full disk: what was told before stands
+            draft.write_text(json.dumps(self._facts))
+            draft.replace(self._marker)
+
+    def remove(self) -> None:
+        """Remove all of it, whatever is in it."""
+        for _ in removing(self._marker):
+            pass
+
+    def _write(self) -> None:
+        durable.replace(self._marker, json.dumps(self._facts).encode())
+
+
+def told(run: Path, job: int, attempt: int) -> dict[str, Any]:
+    """What a killed attempt was to tell; empty where there is nothing."""
+    said = _read(run / f"{job}-{attempt}{SUFFIX}").get("told")
+    return said if isinstance(said, dict) else {}
+
+
+def markers(run: Path) -> list[tuple[int, Path]]:
+    """Every marker with its job."""
+    found = []
+    for path in sorted(run.glob(f"*{SUFFIX}")):
+        job = path.name.partition("-")[0]
+        if job.isdigit():
+            found.append((int(job), path))
+    return found
+
+
+def removing(marker: Path) -> Iterator[None]:
+    """Remove what a marker names, then the marker; yields after each entry, so it can pause.
+
+    A folder that cannot be removed keeps its marker: it is tried again at the next start.
+    """
+    facts = _read(marker)
+    is_clean = True
+    for path in _paths(facts.get("folders")):
+        if not os.path.basename(path).startswith(PREFIX):
+            continue
+        try:
+            yield from _emptying(path)
+        except FileNotFoundError:
+            continue
+        except OSError:
+            is_clean = False
+    for path in _paths(facts.get("made")):
+        with suppress(OSError):  # it holds something: then it was needed
+            os.rmdir(path)
+    if is_clean:
+        marker.unlink(missing_ok=True)
+
+
+def _emptying(path: str) -> Iterator[None]:
+    """Remove a folder of ours. Folders within it are first moved to its top, so that no depth
+    is too deep; links are never followed."""
+    top = os.open(os.fsencode(path), FOLDER)
+    try:
+        numbers = count()
+        mark = os.fsencode(secrets.token_hex(8))
+        while names := os.listdir(top):
+            for name in map(os.fsencode, names):
+                if _is_folder(top, name):
+                    yield from _flattening(top, name, (b"%s-%d" % (mark, n) for n in numbers))
+                else:
+                    _remove(top, name)
+                    yield
+    finally:
+        os.close(top)
+    os.rmdir(path)
+
+
+def _flattening(top: int, name: bytes, fresh: Iterator[bytes]) -> Iterator[None]:
+    """Remove a folder at the top; those within it come to the top under fresh names."""
+    filesystem.loosen(top, name)
+    folder = os.open(name, FOLDER, dir_fd=top)
+    try:
+        for child in map(os.fsencode, os.listdir(folder)):
+            if _is_folder(folder, child):
+                filesystem.loosen(folder, child)
+                os.rename(child, next(fresh), src_dir_fd=folder, dst_dir_fd=top)
+            else:
+                _remove(folder, child)
+            yield
+    finally:
+        os.close(folder)
+    os.rmdir(name, dir_fd=top)
+
+
+def _remove(folder: int, name: bytes) -> None:
+    try:
+        os.unlink(name, dir_fd=folder)
+    except PermissionError:
+        filesystem.loosen(folder, name)
+        os.unlink(name, dir_fd=folder)
+
+
+def _is_folder(folder: int, name: bytes) -> bool:
+    return stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)
+
+
+def _read(marker: Path) -> dict[str, Any]:
+    try:
+        facts = json.loads(marker.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return facts if isinstance(facts, dict) else {}
+
+
+def _paths(packed: Iterable[str] | None) -> list[str]:
+    return [unpack(each) for each in packed or ()]
