@@ -31,7 +31,7 @@ def create_app(config: Config | None = None) -> "Flask":
     from borgui.security import access
     from borgui.security import keys as security_keys
     from borgui.security.sealing import Sealer
-    from borgui.web import converters, errors, headers, pages, prefix
+    from borgui.web import converters, errors, headers, pages, prefix, unread
     from borgui.web.account import account
 
     config = config or Config.from_env()
@@ -63,6 +63,7 @@ def create_app(config: Config | None = None) -> "Flask":
     extensions.init_app(app, config)
     access.init_app(app)
     headers.init_app(app)
+    unread.init_app(app)
     errors.init_app(app)
     pages.register(app)
     for blueprint in (account, *api.BLUEPRINTS):

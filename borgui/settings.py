@@ -22,7 +22,7 @@ class SettingsChange(Input):
 
     timezone: Annotated[str, Field(max_length=64), AfterValidator(_zone)] | None = None
     log_retention_jobs: Annotated[int, Field(ge=1, le=100_000)] | None = None
-    retry_limit: Annotated[int, Field(ge=0, le=100)] | None = None
+    retry_limit: Annotated[int, Field(ge=0, le=20)] | None = None
     retry_delay_seconds: Annotated[int, Field(ge=1, le=86_400)] | None = None
     backup_time_limit_hours: Annotated[int, Field(ge=0, le=8_760)] | None = None
     backup_limit: Annotated[int, Field(ge=0, le=64)] | None = None

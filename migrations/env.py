@@ -8,7 +8,6 @@ import borgui.jobs  # noqa: F401 - every kind's table is known once its room is 
 from borgui.models import Base
 
 
-
 def render_item(kind: str, item: object, _context: object) -> str | bool:
     """Write our column types as what SQL knows: a migration must outlive the code."""
     if kind == "type" and isinstance(item, TypeDecorator):

@@ -6,7 +6,7 @@ A new kind needs no edit here.
 from collections.abc import Callable
 from typing import Any, Literal
 
-from flask import url_for
+from flask import current_app, url_for
 from flask_login import current_user
 from pydantic import BaseModel, create_model
 
@@ -17,13 +17,15 @@ from borgui.api.jobs import job_page, load_job, one_job
 from borgui.api.logs import LogQuery, log_answer
 from borgui.errors import Conflict, NotFound
 from borgui.extensions import queue_redis
-from borgui.jobs import KINDS, admission
-from borgui.jobs.job import Job, Priority
+from borgui.jobs import KINDS, admission, requests
+from borgui.jobs.job import Job
 from borgui.jobs.kind import Kind, Route
 from borgui.models import Archive, Repository, Session
 from borgui.repositories import load as load_repository
 from borgui.security.access import endpoint_of
 from borgui.validation import Id, Input
+
+PriorityName = Literal["high", "default", "low"]
 
 StartAnswer = tuple[dict[str, Any], int, dict[str, str]]
 
@@ -31,7 +33,7 @@ StartAnswer = tuple[dict[str, Any], int, dict[str, str]]
 class Start(Input):
     """What every start takes."""
 
-    priority: Literal["high", "default", "low"] = "default"
+    priority: PriorityName = "default"
 
 
 def started(job: Job) -> StartAnswer:
@@ -45,18 +47,17 @@ def _start_view(kind: Kind, rule: str) -> tuple[Callable[..., StartAnswer], type
 
     def start(**ids: int) -> StartAnswer:
         given = read_body(model).model_dump()
-        priority = Priority(given.pop("priority"))
         key = idempotency_key()
         queue = queue_redis()
         admission.require_queue(queue)  # before the database's write lock is taken
         repository, subject = _subject({**ids, **_taken(given, "repository_id")})
-        job = admission.start(
+        job = requests.start(
             Session(),
             queue,
+            current_app.config["BORGUI"],
             kind,
             repository,
-            options={**{k: v for k, v in given.items() if v is not None}, **subject},
-            priority=priority,
+            {**given, **subject},
             user_id=current_user.id,
             idempotency_key=key,
         )
@@ -71,7 +72,7 @@ def _start_view(kind: Kind, rule: str) -> tuple[Callable[..., StartAnswer], type
 def _body_model(kind: Kind, rule: str) -> type[Input]:
     """What a start takes: ``priority``, the kind's own fields, and the repository's id where the
     address does not name one."""
-    extra: dict[str, Any] = {}
+    extra: dict[str, Any] = {"priority": (PriorityName, kind.priority.value)}
     if "<" not in rule:
         extra["repository_id"] = (Id, ...)
     bases = (Start,) if kind.body is None else (kind.body, Start)

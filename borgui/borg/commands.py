@@ -94,9 +94,7 @@ def create(options: CreateOptions) -> list[str]:
     return argv
 
 
-def extract(
-    archive: str, paths: Sequence[str] = (), *, strip_components: int = 0
-) -> list[str]:
+def extract(archive: str, paths: Sequence[str] = (), *, strip_components: int = 0) -> list[str]:
     """``borg extract`` of an archive below the working directory, overwriting what is there.
 
     ``paths`` from :func:`borgui.borg.selection.arguments`; none is all. ``--list`` costs borg a

@@ -93,8 +93,7 @@ def is_never_matched(message: str) -> bool:
 
 
 def stripped(path: str, components: int) -> str:
-    """``path`` without its first parts, as ``--strip-components`` leaves it; "" when none is left.
-    """
+    """``path`` without its first parts, as borg strips them; "" when none is left."""
     return "/".join(path.split("/")[components:])
 
 

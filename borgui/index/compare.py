@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import islice
-from typing import Final
+from typing import Final, NamedTuple
 
 from borgui.index.entry import Entry, Found
 from borgui.index.reader import ArchiveIndex, PathMissing
@@ -46,16 +46,16 @@ class Change:
     """One entry that differs. ``counts``: of a folder with all below, of a file itself."""
 
     status: Status
+    entry: Entry
+    """As it is now; of what was removed, as it was."""
     before: Entry | None
-    after: Entry | None
+    """As it was, unless it was added."""
     counts: Counts
 
     @property
     def path(self) -> str:
         """Where it is."""
-        entry = self.after or self.before
-        assert entry is not None
-        return entry.path
+        return self.entry.path
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +87,8 @@ def compare(
     counts = Counts()
     page: list[Change] = []
     found = 0
-    for one, two in walk.pairs(*_nodes(index, before, after, path), path.strip("/")):
-        change = _change(one, two, walk.count(one, two))
+    for difference in walk.level(*_nodes(index, before, after, path), path.strip("/")):
+        change = difference.change(walk.count(difference))
         counts.add(change.counts)
         if offset <= found < offset + limit:
             page.append(change)
@@ -113,8 +113,7 @@ def changes(
     """
     walk = _Walk(index, time.monotonic() + seconds)
     flat = walk.flat(*_nodes(index, before, after, path), path.strip("/"))
-    page = [_change(one, two, walk.count(one, two)) for one, two in
-            islice(flat, offset, offset + limit)]  # fmt: skip
+    page = [each.change(each.counts()) for each in islice(flat, offset, offset + limit)]
     counts = Counts()
     for change in page:
         counts.add(change.counts)
@@ -122,7 +121,34 @@ def changes(
     return Changes(page, has_more, counts, not walk.ran_out)
 
 
-Pair = tuple[Found | None, Found | None]
+class _Difference(NamedTuple):
+    """As a :class:`Change`, with the entries' places in the index."""
+
+    status: Status
+    found: Found
+    before: Found | None
+
+    @property
+    def is_in_both(self) -> bool:
+        """Whether it is a folder that both archives have."""
+        return self.status is Status.MODIFIED and self.found.entry.files is not None
+
+    def change(self, counts: Counts) -> Change:
+        before = None if self.before is None else self.before.entry
+        return Change(self.status, self.found.entry, before, counts)
+
+    def counts(self) -> Counts:
+        """By itself: nothing for a folder that both have."""
+        if self.is_in_both:
+            return Counts()
+        entry, size = self.found.entry, self.found.entry.size or 0
+        files = 1 if entry.files is None else entry.files
+        if self.status is Status.ADDED:
+            return Counts(added=files, added_size=size)
+        if self.status is Status.REMOVED:
+            return Counts(removed=files, removed_size=size)
+        size_before = 0 if self.before is None else self.before.entry.size or 0
+        return Counts(modified=1, added_size=size, removed_size=size_before)
 
 
 @dataclass(slots=True)
@@ -131,59 +157,63 @@ class _Walk:
     until: float
     ran_out: bool = False
     _counted: dict[tuple[int | None, int | None], Counts] = field(default_factory=dict)
+    _steps: int = 0
 
-    def pairs(self, one: int | None, two: int | None, folder: str) -> Iterator[Pair]:
+    def level(self, one: int | None, two: int | None, folder: str) -> Iterator[_Difference]:
         """The entries of two nodes that differ, in order: both are sorted alike."""
         if one == two:
             return
         left = iter(() if one is None else self.index.rows.all(one, folder))
         right = iter(() if two is None else self.index.rows.all(two, folder))
         here, there = next(left, None), next(right, None)
-        steps = 0
-        while here is not None or there is not None:
-            steps += 1
-            if steps % 256 == 0 and time.monotonic() > self.until:
-                self.ran_out = True
-                return
-            if there is None or (here is not None and here.key < there.key):
-                yield here, None
+        while not self._is_late():
+            if here is not None and (there is None or here.key < there.key):
+                yield _Difference(Status.REMOVED, here, here)
                 here = next(left, None)
-            elif here is None or there.key < here.key:
-                yield None, there
+            elif there is not None and (here is None or there.key < here.key):
+                yield _Difference(Status.ADDED, there, None)
                 there = next(right, None)
-            else:
+            elif here is not None and there is not None:
                 if here.content != there.content or here.owner != there.owner:
-                    yield here, there
+                    yield _Difference(Status.MODIFIED, there, here)
                 here, there = next(left, None), next(right, None)
+            else:
+                return
 
-    def flat(self, one: int | None, two: int | None, folder: str) -> Iterator[Pair]:
+    def flat(self, one: int | None, two: int | None, folder: str) -> Iterator[_Difference]:
         """The same with all below: a folder in both gives way to what differs in it."""
-        waiting = [self.pairs(one, two, folder)]
+        waiting = [self.level(one, two, folder)]
         while waiting:
-            pair = next(waiting[-1], None)
-            if pair is None:
+            difference = next(waiting[-1], None)
+            if difference is None:
                 waiting.pop()
                 continue
-            here, there = pair
-            if here is None or there is None or here.entry.files is None:
-                yield pair
+            _, there, here = difference
+            if not difference.is_in_both or here is None:
+                yield difference
                 continue
             if here.owner != there.owner:
-                yield pair
-            waiting.append(self.pairs(here.child, there.child, here.entry.path))
+                yield difference
+            waiting.append(self.level(here.child, there.child, there.entry.path))
 
-    def count(self, one: Found | None, two: Found | None) -> Counts:
-        """What a change comes to."""
-        if one is None or two is None or one.entry.files is None:
-            return _count_ends(one, two)
-        key = (one.child, two.child)
+    def count(self, difference: _Difference) -> Counts:
+        """What it comes to, with all below."""
+        _, there, here = difference
+        if not difference.is_in_both or here is None:
+            return difference.counts()
+        key = (here.child, there.child)
         if key not in self._counted:
             counts = Counts()
-            for here, there in self.flat(one.child, two.child, ""):
-                if here is None or there is None or here.entry.files is None:
-                    counts.add(_count_ends(here, there))
+            for below in self.flat(*key, ""):
+                counts.add(below.counts())
             self._counted[key] = counts
         return self._counted[key]
+
+    def _is_late(self) -> bool:
+        self._steps += 1
+        if self._steps % 256 == 0 and time.monotonic() > self.until:
+            self.ran_out = True
+        return self.ran_out
 
 
 def _nodes(
@@ -201,24 +231,3 @@ def _nodes(
         raise PathMissing(f"no such path: {path!r}")
     one, two = (None if each is None else each.child for each in found)
     return one, two
-
-
-def _change(one: Found | None, two: Found | None, counts: Counts) -> Change:
-    status = Status.ADDED if one is None else Status.REMOVED if two is None else Status.MODIFIED
-    return Change(status, one.entry if one else None, two.entry if two else None, counts)
-
-
-def _count_ends(one: Found | None, two: Found | None) -> Counts:
-    """Of a pair where at most one is a folder."""
-    counts = Counts()
-    if one is not None:
-        counts.removed_size = one.entry.size or 0
-    if two is not None:
-        counts.added_size = two.entry.size or 0
-    if one is not None and two is not None:
-        counts.modified = 1
-    elif one is not None:
-        counts.removed = 1 if one.entry.files is None else one.entry.files
-    elif two is not None:
-        counts.added = 1 if two.entry.files is None else two.entry.files
-    return counts

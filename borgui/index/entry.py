@@ -87,9 +87,9 @@ class Found:
     """Its place in its folder: (0 for folders and 1 for others, folded name, name)."""
 
 
-def time_of(microseconds: int | None) -> datetime | None:
+def time_of(microseconds: int) -> datetime:
     """Microseconds since 1970 as an aware time."""
-    return None if microseconds is None else _EPOCH + timedelta(microseconds=microseconds)
+    return _EPOCH + timedelta(microseconds=microseconds)
 
 
 def microseconds_of(moment: datetime) -> int:

@@ -1,6 +1,5 @@
 """Reads the index of a repository: folders, entries, the history of a path."""
 
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -84,7 +83,7 @@ class ArchiveIndex:
             " join nodes n on n.id = root order by made_at desc, borg_id"
         )
         return [
-            IndexedArchive(borg_id, entries, files, size, _known(time_of(made_at)))
+            IndexedArchive(borg_id, entries, files, size, time_of(made_at))
             for borg_id, entries, files, size, made_at in found
         ]
 
@@ -233,8 +232,3 @@ def _ranges(node: Facts, first: int, end: int, *, is_descending: bool) -> list[t
 
 def _parts(path: str) -> list[str]:
     return [part for part in path.split("/") if part]
-
-
-def _known(moment: datetime | None) -> datetime:
-    assert moment is not None
-    return moment

@@ -87,11 +87,10 @@ class Rows:
         """The entry of this name."""
         facts = self.facts(node)
         if facts.entries <= SCANNED:
-            number = self._scan(node, name)
-        else:
-            number = self._halve(node, name, 0, facts.folders)
-            if number is None:
-                number = self._halve(node, name, facts.folders, facts.entries)
+            return self._scan(node, folder, name)
+        number = self._halve(node, name, 0, facts.folders)
+        if number is None:
+            number = self._halve(node, name, facts.folders, facts.entries)
         return None if number is None else self.at(node, folder, [number])[0]
 
     def child(self, node: int, name: str) -> int | None:
@@ -99,11 +98,12 @@ class Rows:
         found = self.find(node, "", name)
         return None if found is None else found.child
 
-    def _scan(self, node: int, name: str) -> int | None:
+    def _scan(self, node: int, folder: str, name: str) -> Found | None:
         found = self._connection.execute(
-            "select number from entries where node = ? and name = ?", (node, _encode(name))
+            f"{_COLUMNS} where e.node = ? and e.name = ? order by e.number limit 1",
+            (node, _encode(name)),
         ).fetchone()
-        return None if found is None else int(found[0])
+        return None if found is None else _found(found, folder)
 
     def _halve(self, node: int, name: str, low: int, high: int) -> int | None:
         wanted = (fold(name), name)
@@ -140,7 +140,7 @@ def _found(row: tuple[Any, ...], folder: str) -> Found:
         gid=gid,
         user=user or None,
         group=group or None,
-        mtime=time_of(mtime),
+        mtime=None if mtime is None else time_of(mtime),
         link_target=target,
         is_broken=bool(broken),
     )

@@ -117,15 +117,18 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
     """
     if not path.exists():
         raise IndexMissing(f"there is no index {path.name}")
-    connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None)
+    address = f"{path.absolute().as_uri()}?mode=ro"
+    connection = sqlite3.connect(address, uri=True, isolation_level=None)
     try:
         connection.execute(f"pragma cache_size = -{CACHE_KIB}")
         connection.execute("begin")
-        if _version(connection) != VERSION:
-            raise IndexMissing(f"{path.name} is of another version")
+        version = _version(connection)
     except BaseException:
         connection.close()
         raise
+    if version != VERSION:
+        connection.close()
+        raise IndexMissing(f"{path.name} is of another version, or not made yet")
     return connection
 
 

@@ -22,6 +22,9 @@ MOST_PLACES: Final = 1000
 """Paths at which one folder is found; equal folders are stored once, wherever they are."""
 
 
+_WILD: Final = {"*": ".*", "?": "."}
+
+
 @dataclass(frozen=True, slots=True)
 class Query:
     """What is looked for.
@@ -66,6 +69,8 @@ def search(
     seconds: float = SECONDS,
 ) -> Hits:
     """Look for entries; ``borg_ids`` in order of time, None for all. Newly indexed ones first."""
+    if "\0" in query.text:
+        return Hits([], has_more=False, is_complete=True)
     roots = index.roots(borg_ids)
     ordered = list(borg_ids) if borg_ids is not None else list(roots)
     scan = _Scan(index, query, roots, time.monotonic() + seconds)
@@ -146,8 +151,10 @@ class _Scan:
             conditions.append("id < ?")
             values.append(last)
         where = f" where {' and '.join(conditions)}" if conditions else ""
+        columns = "id, node, spans, names"
+        statement = f"select {columns} from blocks{where} order by id desc limit 1"  # noqa: S608
         found: tuple[int, int | None, bytes, bytes] | None = self.index.connection.execute(
-            f"select id, node, spans, names from blocks{where} order by id desc limit 1", values
+            statement, values
         ).fetchone()
         return found
 
@@ -241,19 +248,16 @@ def _translate(glob: str) -> tuple[str, list[str]]:
     while position < len(glob):
         char = glob[position]
         end = _set_end(glob, position) if char == "[" else -1
-        if char in "*?" or end > 0:
+        if end > 0:
+            regex += _translate_set(glob[position + 1 : end])
+            literals.append("")
+            position = end
+        elif char in _WILD:
+            regex += _WILD[char]
             literals.append("")
         else:
+            regex += re.escape(char)
             literals[-1] += char
-        if end > 0:
-            inner = glob[position + 1 : end].replace("\\", r"\\")
-            inner = "^" + inner[1:] if inner[0] == "!" else inner.replace("^", r"\^", 1)
-            regex += (
-                f"[{inner.replace('[', r'\[')}]" if False else "[" + inner.replace("[", r"\[") + "]"
-            )
-            position = end
-        else:
-            regex += {"*": ".*", "?": "."}.get(char) or re.escape(char)
         position += 1
     return regex, literals
 
@@ -262,3 +266,20 @@ def _set_end(glob: str, start: int) -> int:
     """Where the set that begins at ``start`` ends; -1 where it never does."""
     first = start + 2 if glob[start + 1 : start + 2] == "!" else start + 1
     return glob.find("]", first + 1)
+
+
+def _translate_set(inner: str) -> str:
+    """What stands between brackets; a range that runs backwards holds nothing."""
+    negation, chars = ("^", inner[1:]) if inner.startswith("!") else ("", inner)
+    parts = []
+    while chars:
+        if len(chars) > 2 and chars[1] == "-":
+            if chars[0] <= chars[2]:
+                parts.append(f"{re.escape(chars[0])}-{re.escape(chars[2])}")
+            chars = chars[3:]
+        else:
+            parts.append(re.escape(chars[0]))
+            chars = chars[1:]
+    if not parts:
+        return "." if negation else "(?!)"
+    return f"[{negation}{''.join(parts)}]"

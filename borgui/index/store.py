@@ -146,7 +146,7 @@ class Store:
 
     def _values(self, node: int, number: int, row: Row) -> tuple[Any, ...]:
         """A row of ``entries``."""
-        folded, name, attributes, child = row
+        _, name, attributes, child = row
         held = None if child is None else child.id
         stored_name = name.encode("utf-8", "surrogateescape")
         if not attributes:

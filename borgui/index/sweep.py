@@ -73,9 +73,10 @@ def _free_some(connection: sqlite3.Connection, node: int) -> int:
 
     Half freed, it has no digest any more: no writer may take it for the folder it was.
     """
-    (last,) = connection.execute(
+    found = connection.execute(
         "select coalesce(max(number), -1) from entries where node = ?", (node,)
     ).fetchone()
+    last = int(found[0])
     first = max(0, last + 1 - BATCH)
     connection.execute(
         "update nodes set refs = refs - (select count(*) from entries"

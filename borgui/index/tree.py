@@ -45,8 +45,7 @@ class Tree:
 
     def __init__(self, store: Store, folder: Path) -> None:
         self._store = store
-        self._place = folder
-        self._spool: Spool | None = None
+        self._spool = Spool(folder)
         self._path = ""
         self._open = [_Folder("")]
 
@@ -74,8 +73,7 @@ class Tree:
 
     def close(self) -> None:
         """Give the space on disk back."""
-        if self._spool is not None:
-            self._spool.close()
+        self._spool.close()
 
     def _enter(self, path: str) -> None:
         names = [name for name in path.split("/") if name]
@@ -106,8 +104,6 @@ class Tree:
                 self._spill(max(self._open, key=len))
 
     def _spill(self, folder: _Folder) -> None:
-        if self._spool is None:
-            self._spool = Spool(self._place)
         number = len(folder.runs)
         run: Run = []
         self._spool.extend(run, sorted(_plain(folder, number), key=_order))
@@ -135,7 +131,6 @@ class Tree:
     def _seal_spilled(self, folder: _Folder) -> Node:
         """The same by way of the disk: merge the runs, then part folders from others."""
         self._spill(folder)
-        assert self._spool is not None
         folders: Run = []
         others: Run = []
         merged = heapq.merge(*(self._spool.read(run) for run in folder.runs))
@@ -145,10 +140,11 @@ class Tree:
             if len(rows) >= 1000:
                 self._part(rows, folders, others)
         self._part(rows, folders, others)
-        spool = self._spool
+
+        read = self._spool.read
 
         def stored() -> Iterator[Row]:
-            for folded, name, attributes, child in chain(spool.read(folders), spool.read(others)):
+            for folded, name, attributes, child in chain(read(folders), read(others)):
                 yield Row(folded, name, attributes, Node(*child) if child else None)
 
         return self._store.put(stored)
@@ -167,7 +163,6 @@ class Tree:
                 yield Row(folded, name, attributes, None)
 
     def _part(self, rows: list[Row], folders: Run, others: Run) -> None:
-        assert self._spool is not None
         for run, wanted in ((folders, True), (others, False)):
             self._spool.extend(
                 run,

@@ -11,8 +11,9 @@ from borgui.jobs.import_repository import IMPORT
 from borgui.jobs.init import INIT
 from borgui.jobs.kind import Kind
 from borgui.jobs.refresh import REFRESH
+from borgui.jobs.restore import RESTORE
 
-KINDS: tuple[Kind, ...] = (BACKUP, INIT, IMPORT, REFRESH, BREAK_LOCK, DELETE_REPOSITORY)
+KINDS: tuple[Kind, ...] = (BACKUP, RESTORE, INIT, IMPORT, REFRESH, BREAK_LOCK, DELETE_REPOSITORY)
 
 _BY_NAME = {kind.name: kind for kind in KINDS}
 

@@ -69,6 +69,7 @@ class Job(Base):
     __table_args__ = (
         Index("ix_jobs_queue", "status", "admitted_at", "priority_rank", "id"),
         Index("ix_jobs_history", "repository_id", "kind", "id"),
+        Index("ix_jobs_of_repository", "repository_id", "id"),
         Index("ix_jobs_kind", "kind", "id"),
         Index("ix_jobs_status", "status", "id"),
     )

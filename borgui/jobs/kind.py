@@ -7,8 +7,8 @@ from typing import Any, Literal
 from sqlalchemy.orm import Session
 
 from borgui.config import Config
-from borgui.jobs.job import Job
-from borgui.models import Settings
+from borgui.jobs.job import Job, Priority
+from borgui.models import Repository, Settings
 from borgui.security.keys import Keys
 from borgui.security.permissions import Permission
 
@@ -38,6 +38,10 @@ def _nothing(_session: Session, _job: Any, _outcome: Outcome) -> None:
 
 def _as_it_is(_job: Any) -> None:
     """The start of a kind that changes no other row."""
+
+
+def _accept(_config: Config, _repository: Repository | None, _options: dict[str, Any]) -> None:
+    """The check of a kind whose body says all there is to check."""
 
 
 def _no_fields(_job: Any) -> dict[str, Any]:
@@ -75,6 +79,10 @@ class Kind:
     """Who may start, cancel and repeat it."""
     steps: Callable[[Context, Any], list[Step]]
     """What the worker is to run for this row; raises :class:`Refused` to fail the job at once."""
+    priority: Priority = Priority.DEFAULT
+    """Of a start that names none."""
+    check: Callable[[Config, Repository | None, dict[str, Any]], None] = _accept
+    """What must hold of a start's options beyond its ``body``; raises errors.Invalid."""
     begin: Callable[[Any], None] = _as_it_is
     """What a new row of this kind means for its repository, in the transaction that makes it."""
     settle: Callable[[Session, Any, Outcome], None] = _nothing
@@ -85,6 +93,10 @@ class Kind:
     """
     fields: Callable[[Any], dict[str, Any]] = _no_fields
     """The kind's own part of the API's answer."""
+    details: Callable[[Any], dict[str, Any]] = _no_fields
+    """More of it, for the answer on one job alone: what would make a list long."""
+    naming: tuple[str, ...] = ()
+    """Those of its ``fields`` and ``details`` that name files: None for who may not browse."""
     progress: tuple[str, ...] = ()
     """Columns of its own table that the live hash carries under the same name."""
     time_limit: Callable[[Settings], int] = _unlimited

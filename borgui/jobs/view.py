@@ -61,7 +61,7 @@ def job_fields(job: Job, live: Live | None = None, *, browse: bool = True) -> di
     if live is not None and job.is_active and live.attempt == job.attempt:
         _merge(fields, live, kind.progress)
     if not browse:
-        fields["current_file"] = None
+        fields |= dict.fromkeys(("current_file", *(set(kind.naming) & fields.keys())))
     return fields
 
 
@@ -71,8 +71,13 @@ def job_detail(job: Job, live: Live | None = None, *, browse: bool = True) -> di
     ``warnings`` (at most 500) are ``{"path", "message", "msgid"}``; ``command`` is the borg command
     line with secrets masked. Without ``browse`` both are None: they name files.
     """
+    kind = kind_of(job.kind)
+    details = kind.details(job)
+    if not browse:
+        details |= dict.fromkeys(set(kind.naming) & details.keys())
     return {
         **job_fields(job, live, browse=browse),
+        **details,
         "warnings": job.warnings if browse else None,
         "command": job.command if browse else None,
         "log_size": job.log_size,

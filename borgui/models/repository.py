@@ -34,10 +34,10 @@ class Repository(Base):
 
     encryption: Mapped[str | None] = mapped_column(String(32))
     """Borg's mode; None until an import has read it."""
-    passphrase: Mapped[str | None] = mapped_column(Secret)
-    passphrase_next: Mapped[str | None] = mapped_column(Secret)
+    passphrase: Mapped[str | None] = mapped_column(Secret, deferred=True)
+    passphrase_next: Mapped[str | None] = mapped_column(Secret, deferred=True)
     """A new passphrase whose change has not been confirmed; both are tried."""
-    key: Mapped[str | None] = mapped_column(Secret)
+    key: Mapped[str | None] = mapped_column(Secret, deferred=True)
     """A keyfile given at import, put in place by the import job."""
     accept_unencrypted: Mapped[bool] = mapped_column(default=False)
     accept_relocated: Mapped[bool] = mapped_column(default=False)

@@ -28,11 +28,13 @@ class Copier:
         self.target = target
         self._tick = tick
         self._lost = lost
+        self._count = 0
         self._links: dict[tuple[int, int], bytes] = {}
 
     def copy(self, source: int, name: bytes) -> bytes:
         """Copy ``name`` of the open folder ``source``; returns what the copy is called."""
-        made = b"copy"
+        self._count += 1
+        made = b"copy-%d" % self._count
         self._copy(source, name, self.target, made)
         return made
 
@@ -44,7 +46,9 @@ class Copier:
             key = found.st_dev, found.st_ino
             if key in self._links:
                 link = self._links[key]
-                os.link(link, made, src_dir_fd=self.target, dst_dir_fd=target, follow_symlinks=False)
+                os.link(
+                    link, made, src_dir_fd=self.target, dst_dir_fd=target, follow_symlinks=False
+                )
                 return
         self._content(found, source, name, target, made)
         self._metadata(found, source, name, target, made)
@@ -70,7 +74,7 @@ class Copier:
         inner = os.open(name, FOLDER, dir_fd=source)
         outer = os.open(made, FOLDER, dir_fd=target)
         try:
-            for child in map(os.fsencode, os.listdir(inner)):
+            for child in map(os.fsencode, filesystem.names(inner)):
                 self._copy(inner, child, outer, child)
         finally:
             os.close(inner)

@@ -6,7 +6,7 @@ waits longer than Redis's socket time-out of a second.
 
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
@@ -18,13 +18,17 @@ from redis.exceptions import RedisError
 from borgui import live, queueing
 from borgui.borg.progress import Progress
 from borgui.config import Config
-from borgui.runner import outcome, process, program, runfile
+from borgui.runner import outcome, process, program, runfile, staging
 from borgui.runner.logfile import JobLog
 
 RESEND_SECONDS = 5.0
 """An outcome that control has not settled for so long is announced again."""
 GRACE = 10.0
 """Seconds from SIGTERM to SIGKILL for a borg whose horse is dead."""
+TIDY_SECONDS = 0.2
+"""How long, in each round, a killed restore's staging folder is being removed."""
+TIDY_AGAIN_SECONDS = 300.0
+"""Pause before a staging folder is tried again that could not be removed."""
 ASK_AGAIN_SECONDS = 30.0
 """Pause between two looks for a borg that could not be used."""
 
@@ -43,13 +47,18 @@ class Reporter:
         self._boot_id = process.boot_id()
         self._ending: dict[int, float] = {}
         self._sent: dict[tuple[int, int], float] = {}
+        self._tidying: dict[Path, Iterator[None]] = {}
+        self._tidy_at: dict[Path, float] = {}
         self._borg: tuple[str | None, str | None] = (None, None)
         self._ask_at = 0.0
         self._is_away = False
 
     def publish(self) -> bool:
         """Settle what is dead, report, and repeat what was not heard; whether Redis took it."""
+        # Looked for first: one made by a horse that begins meanwhile is not among them.
+        left = staging.markers(self._config.run)
         living = self._living()
+        self._tidy(left, {each["job"] for each in living})
         try:
             kept = self._forget_settled({each["job"] for each in living})
             self._report(living, kept)
@@ -139,6 +148,7 @@ class Reporter:
             log_size=job_log.end,
             log_truncated=job_log.capped.truncated,
             progress=self._last_progress(job, attempt),
+            result=staging.told(self._config.run, job, attempt),
         )
 
     def _last_progress(self, job: int, attempt: int) -> dict[str, Any]:
@@ -150,6 +160,20 @@ class Reporter:
         if state is None or state.attempt != attempt:
             return {}
         return {each.name: getattr(state, each.name) for each in fields(Progress)}
+
+    def _tidy(self, left: list[tuple[int, Path]], living: set[int]) -> None:
+        """Remove what killed restores have left behind, for a moment at each call."""
+        deadline = time.monotonic() + TIDY_SECONDS
+        for job, marker in left:
+            is_buried = job not in living and not (self._config.run / f"{job}.json").exists()
+            if not is_buried or time.monotonic() < self._tidy_at.get(marker, 0.0):
+                continue
+            removing = self._tidying.setdefault(marker, staging.removing(marker))
+            for _ in removing:
+                if time.monotonic() >= deadline:
+                    return
+            del self._tidying[marker]
+            self._tidy_at[marker] = time.monotonic() + TIDY_AGAIN_SECONDS
 
     # --- outcomes ---------------------------------------------------------------------------------
 

@@ -6,8 +6,9 @@ the destination can turn a name into a link and have us write elsewhere.
 
 import errno
 import os
+import posixpath
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from borgui.runner import filesystem
@@ -29,6 +30,18 @@ class Placed:
     left_count: int = 0
     left: list[str] = field(default_factory=list)
     inodes: set[tuple[int, int]] = field(default_factory=set)
+
+    def add(self, found: os.stat_result) -> None:
+        """Note something that was made."""
+        self.entries += 1
+        if not stat.S_ISREG(found.st_mode):
+            return
+        if found.st_nlink > 1:
+            if _identity(found) in self.inodes:
+                return
+            self.inodes.add(_identity(found))
+        self.nfiles += 1
+        self.size += found.st_size
 
     def leave(self, path: bytes) -> None:
         """Note something that was there already."""
@@ -75,10 +88,10 @@ class Placing:
                 os.close(copier.target)
 
     def _merge(self, source: int, target: int, where: bytes) -> None:
-        for name in sorted(map(os.fsencode, os.listdir(source))):
+        for name in sorted(map(os.fsencode, filesystem.names(source))):
             self._tick()
             found = os.stat(name, dir_fd=source, follow_symlinks=False)
-            path = os.path.join(where, name)
+            path = posixpath.join(where, name)
             if not self._try(source, target, name, path, found):
                 self._meet(source, target, name, path, found)
 
@@ -88,13 +101,16 @@ class Placing:
         """Put a whole entry where nothing is; False when something is there."""
         if _exists(target, name):
             return False
-        counted = self._count(source, name, found)
+        tally = Placed(inodes=self.placed.inodes)
+        for _, each in _walk(source, name, path, found):
+            tally.add(each)
         try:
             self._move(source, target, name, path)
         except FileExistsError:
             return False
-        for entry in counted:
-            self._add(entry)
+        self.placed.entries += tally.entries
+        self.placed.nfiles += tally.nfiles
+        self.placed.size += tally.size
         self._keep_times(target, name, found)
         return True
 
@@ -112,7 +128,7 @@ class Placing:
     def _copy(self, source: int, target: int, name: bytes, path: bytes) -> None:
         device = os.fstat(target).st_dev
         if device not in self._copiers:
-            folder = self._elsewhere(os.path.dirname(path))
+            folder = self._elsewhere(posixpath.dirname(path))
             self._copiers[device] = Copier(folder, self._tick, self._lost)
         copier = self._copiers[device]
         made = copier.copy(source, name)
@@ -132,16 +148,16 @@ class Placing:
         try:
             outer = os.open(name, FOLDER, dir_fd=target)
         except NotADirectoryError:
-            self._leave_all(source, name, path)
+            self._leave_all(source, name, path, found)
             return
         except OSError as error:
             if error.errno != errno.ELOOP:
                 raise
-            self._leave_all(source, name, path)
+            self._leave_all(source, name, path, found)
             return
         try:
             if _identity(os.fstat(outer)) in self._protected:
-                self._leave_all(source, name, path)
+                self._leave_all(source, name, path, found)
                 return
             filesystem.loosen(source, name)
             inner = os.open(name, FOLDER, dir_fd=source)
@@ -152,30 +168,14 @@ class Placing:
         finally:
             os.close(outer)
 
-    def _leave_all(self, source: int, name: bytes, path: bytes) -> None:
-        """Everything in a folder that cannot be made."""
-        inside = [where for where, found in _walk(source, name, path) if not _is_folder(found)]
-        for where in inside or [path]:
-            self.placed.leave(where)
-
-    def _count(
-        self, source: int, name: bytes, found: os.stat_result
-    ) -> list[os.stat_result]:
-        if not _is_folder(found):
-            return [found]
-        return [each for _, each in _walk(source, name, name)]
-
-    def _add(self, found: os.stat_result) -> None:
-        placed = self.placed
-        placed.entries += 1
-        if not stat.S_ISREG(found.st_mode):
-            return
-        if found.st_nlink > 1:
-            if _identity(found) in placed.inodes:
-                return
-            placed.inodes.add(_identity(found))
-        placed.nfiles += 1
-        placed.size += found.st_size
+    def _leave_all(self, source: int, name: bytes, path: bytes, found: os.stat_result) -> None:
+        """Everything in a folder that cannot be made; the folder itself where it holds nothing."""
+        before = self.placed.left_count
+        for where, each in _walk(source, name, path, found):
+            if not _is_folder(each):
+                self.placed.leave(where)
+        if self.placed.left_count == before:
+            self.placed.leave(path)
 
     def _keep_times(self, target: int, name: bytes, found: os.stat_result) -> None:
         """A folder's own time changes on some file systems when it gets another parent."""
@@ -202,17 +202,20 @@ def _is_folder(found: os.stat_result) -> bool:
     return stat.S_ISDIR(found.st_mode)
 
 
-def _walk(folder: int, name: bytes, path: bytes) -> list[tuple[bytes, os.stat_result]]:
-    """A folder and all in it, with full paths."""
-    found = [(path, os.stat(name, dir_fd=folder, follow_symlinks=False))]
+def _walk(
+    folder: int, name: bytes, path: bytes, found: os.stat_result
+) -> Iterator[tuple[bytes, os.stat_result]]:
+    """An entry and, if it is a folder, all in it, with full paths."""
+    yield path, found
+    if not _is_folder(found):
+        return
     waiting = [(b"/proc/self/fd/%d/%s" % (folder, name), path)]
     while waiting:
         here, shown = waiting.pop()
         with os.scandir(here) as entries:
             for entry in entries:
                 each = entry.stat(follow_symlinks=False)
-                where = os.path.join(shown, entry.name)
-                found.append((where, each))
+                where = posixpath.join(shown, entry.name)
+                yield where, each
                 if _is_folder(each):
-                    waiting.append((os.path.join(here, entry.name), where))
-    return found
+                    waiting.append((posixpath.join(here, entry.name), where))

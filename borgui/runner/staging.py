@@ -6,6 +6,7 @@ a folder is made; whoever dies, the machine's supervisor finds it and removes wh
 
 import json
 import os
+import posixpath
 import secrets
 import stat
 from collections.abc import Iterable, Iterator
@@ -21,6 +22,8 @@ from borgui.runner.spec import pack, unpack
 
 PREFIX = ".borgui-restore-"
 SUFFIX = ".restore"
+_INHERITED = ("system.posix_acl_default", "system.posix_acl_access")
+"""Without them nothing that is extracted gets an ACL that it did not have."""
 
 
 class Staging:
@@ -33,10 +36,14 @@ class Staging:
 
     def make(self, parent: str) -> str:
         """A new folder in ``parent``, closed to others; its path. Raises OSError."""
-        path = os.path.join(parent, self._prefix + secrets.token_hex(4))
+        path = posixpath.join(parent, self._prefix + secrets.token_hex(4))
         self._facts["folders"].append(pack(path))
         self._write()
-        os.mkdir(path, 0o700)
+        Path(path).mkdir(0o700)
+        for attribute in _INHERITED:
+            with suppress(OSError):  # most folders pass nothing on
+                os.removexattr(path, attribute)
+        Path(path).chmod(0o700)  # without the set-group-id bit of its parent
         return path
 
     def make_destination(self, path: str) -> None:
@@ -44,13 +51,13 @@ class Staging:
         missing = []
         while not os.path.lexists(path):
             missing.append(path)
-            path = os.path.dirname(path)
+            path = posixpath.dirname(path)
         if not missing:
             return
         self._facts["made"] = [pack(each) for each in missing]
         self._write()
         for each in reversed(missing):
-            os.mkdir(each, 0o700)
+            Path(each).mkdir(0o700)
 
     def tell(self, **facts: Any) -> None:
         """What the outcome's ``result`` shall hold if this process is killed now."""
@@ -70,9 +77,9 @@ class Staging:
 
 
 def told(run: Path, job: int, attempt: int) -> dict[str, Any]:
-    """What a killed attempt was to tell; empty where there is nothing."""
+    """The ``result`` of an attempt that was killed; empty where it has told nothing."""
     said = _read(run / f"{job}-{attempt}{SUFFIX}").get("told")
-    return said if isinstance(said, dict) else {}
+    return {"extract": said} if isinstance(said, dict) and said else {}
 
 
 def markers(run: Path) -> list[tuple[int, Path]]:
@@ -93,7 +100,7 @@ def removing(marker: Path) -> Iterator[None]:
     facts = _read(marker)
     is_clean = True
     for path in _paths(facts.get("folders")):
-        if not os.path.basename(path).startswith(PREFIX):
+        if not posixpath.basename(path).startswith(PREFIX):
             continue
         try:
             yield from _emptying(path)
@@ -103,7 +110,7 @@ def removing(marker: Path) -> Iterator[None]:
             is_clean = False
     for path in _paths(facts.get("made")):
         with suppress(OSError):  # it holds something: then it was needed
-            os.rmdir(path)
+            Path(path).rmdir()
     if is_clean:
         marker.unlink(missing_ok=True)
 
@@ -115,7 +122,7 @@ def _emptying(path: str) -> Iterator[None]:
     try:
         numbers = count()
         mark = os.fsencode(secrets.token_hex(8))
-        while names := os.listdir(top):
+        while names := filesystem.names(top):
             for name in map(os.fsencode, names):
                 if _is_folder(top, name):
                     yield from _flattening(top, name, (b"%s-%d" % (mark, n) for n in numbers))
@@ -124,7 +131,7 @@ def _emptying(path: str) -> Iterator[None]:
                     yield
     finally:
         os.close(top)
-    os.rmdir(path)
+    Path(path).rmdir()
 
 
 def _flattening(top: int, name: bytes, fresh: Iterator[bytes]) -> Iterator[None]:
@@ -132,7 +139,7 @@ def _flattening(top: int, name: bytes, fresh: Iterator[bytes]) -> Iterator[None]
     filesystem.loosen(top, name)
     folder = os.open(name, FOLDER, dir_fd=top)
     try:
-        for child in map(os.fsencode, os.listdir(folder)):
+        for child in map(os.fsencode, filesystem.names(folder)):
             if _is_folder(folder, child):
                 filesystem.loosen(folder, child)
                 os.rename(child, next(fresh), src_dir_fd=folder, dst_dir_fd=top)

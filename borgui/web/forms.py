@@ -1,9 +1,7 @@
-"""Reading HTML forms: lists a line each, ticks, numbers, and the one-time token."""
+"""Reading HTML forms: lists a line each, ticks, and the one-time token."""
 
 from flask import request
 from flask_login import current_user
-
-from borgui.errors import Invalid
 
 
 def token() -> str | None:
@@ -26,11 +24,3 @@ def lines(name: str) -> list[str]:
 def ticked(name: str) -> bool:
     """Whether a box was ticked."""
     return name in request.form
-
-
-def whole_number(name: str, low: int, high: int) -> int:
-    """A whole number in a range; raises :class:`Invalid` for its field."""
-    text = line(name)
-    if not text.isascii() or not text.isdigit() or len(text) > 9 or not low <= int(text) <= high:
-        raise Invalid({name: f"Give a whole number from {low:,} to {high:,}."})
-    return int(text)

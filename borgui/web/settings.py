@@ -8,19 +8,15 @@ from flask import Blueprint, Response, flash, redirect, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from borgui.errors import Invalid
-from borgui.models import Session, Settings, read_settings, write_settings
-from borgui.web.forms import line, whole_number
+from borgui.models import Session, Settings, read_settings
+from borgui.settings import SettingsChange
+from borgui.settings import change as store
+from borgui.validation import checked
+from borgui.web.forms import line
 from borgui.web.layout import page
 
 settings = Blueprint("settings", __name__, url_prefix="/settings")
 
-RANGES = {
-    "log_retention_jobs": (1, 100_000),
-    "retry_limit": (0, 20),
-    "retry_delay_seconds": (1, 86_400),
-    "backup_time_limit_hours": (0, 8_760),
-    "backup_limit": (0, 64),
-}
 LABELS = {
     "timezone": "Time zone",
     "log_retention_jobs": "Jobs kept",
@@ -40,22 +36,19 @@ def edit() -> Response:
 @settings.post("")
 def change() -> AnyResponse:
     """Save it, or show it again with what is wrong."""
-    typed = {name: line(name) for name in asdict(Settings())}
-    errors: dict[str, str] = {}
-    values: dict[str, Any] = {"timezone": typed["timezone"]}
-    if typed["timezone"] not in available_timezones():
-        errors["timezone"] = "Give the name of a zone, such as Europe/Berlin or UTC."
-    for name, (low, high) in RANGES.items():
-        try:
-            values[name] = whole_number(name, low, high)
-        except Invalid as error:
-            errors |= error.fields
-    if errors:
-        return _page(typed, errors, 422)
-    write_settings(Session(), values)
-    Session.commit()
+    typed: dict[str, Any] = {name: line(name) for name in asdict(Settings())}
+    given = {name: _number(text) if name != "timezone" else text for name, text in typed.items()}
+    try:
+        store(Session(), checked(SettingsChange, given))
+    except Invalid as error:
+        return _page(typed, error.fields, 422)
     flash("Saved.", "good")
     return redirect(url_for("settings.edit"), 303)
+
+
+def _number(text: str) -> int | str:
+    """What was typed as a number, or as it stands for the check to refuse."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else text
 
 
 def _page(form: dict[str, Any], errors: dict[str, str], status: int) -> Response:

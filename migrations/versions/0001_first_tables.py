@@ -132,6 +132,7 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_jobs_lane_held"), ["lane_held"], unique=False)
         batch_op.create_index("ix_jobs_history", ["repository_id", "kind", "id"], unique=False)
         batch_op.create_index("ix_jobs_kind", ["kind", "id"], unique=False)
+        batch_op.create_index("ix_jobs_of_repository", ["repository_id", "id"], unique=False)
         batch_op.create_index(batch_op.f("ix_jobs_parent_id"), ["parent_id"], unique=False)
         batch_op.create_index(
             "ix_jobs_queue", ["status", "admitted_at", "priority_rank", "id"], unique=False
@@ -228,6 +229,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_jobs_retry_of"))
         batch_op.drop_index("ix_jobs_queue")
         batch_op.drop_index(batch_op.f("ix_jobs_parent_id"))
+        batch_op.drop_index("ix_jobs_of_repository")
         batch_op.drop_index("ix_jobs_kind")
         batch_op.drop_index("ix_jobs_history")
         batch_op.drop_index(batch_op.f("ix_jobs_lane_held"))

@@ -419,6 +419,13 @@ def test_a_sign_in_gives_a_token_that_ends(client: FlaskClient, viewer: Someone)
     assert viewer.api("GET", "/api/jobs").status_code == 200
 
 
+def test_a_nul_is_refused_before_any_row_is_asked(client: FlaskClient, app: Flask) -> None:
+    body = {"username": "a\0b", "password": "correct horse battery"}
+    answer = client.post("/api/auth/login", json=body)
+    assert answer.status_code == 422
+    assert "username" in answer.json["error"]["fields"]
+
+
 def test_a_folder_is_asked_of_the_machines_quick_worker(
     operator: Someone, config: Config, redis_server: RedisServer
 ) -> None:

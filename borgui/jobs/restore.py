@@ -1,0 +1,292 @@
+"""Kind ``restore``: files of an archive are put back, all or a selection, in any folder.
+
+A page starts one with ``requests.start(session, queue, config, RESTORE, archive.repository,
+checked(RestoreInput, values).model_dump() | {"archive_id": archive.id}, user_id=…)``.
+"""
+
+import base64
+import os
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
+from sqlalchemy import BigInteger, ForeignKey, Text
+from sqlalchemy.orm import Mapped, Session, mapped_column, object_session
+
+from borgui.borg import commands, selection
+from borgui.borg.display import printable_path
+from borgui.borg.selection import Selected
+from borgui.config import Config
+from borgui.errors import Invalid
+from borgui.jobs.job import Job, Priority, Status
+from borgui.jobs.kind import Context, Kind, Outcome, Refused, Route, Step
+from borgui.jobs.steps import borg_step, encode
+from borgui.models import Archive, Repository
+from borgui.models.types import PathBytes, PathList
+from borgui.security.permissions import Permission
+from borgui.validation import Input, PathB64, PathText, path_fields, to_b64
+
+MOST_PATHS = 1000
+"""Borg holds every entry of an archive against each of them."""
+MOST_PATH_BYTES = 500_000
+"""Of all paths together: they stand in borg's command line, which the kernel limits."""
+LONGEST_PATH, LONGEST_NAME = 4095, 255
+"""Bytes, of Linux."""
+
+
+class RestoreJob(Job):
+    """What was to be restored, and what came of it. Sizes in bytes; paths exact."""
+
+    __tablename__ = "restore_jobs"
+    __mapper_args__ = {"polymorphic_identity": "restore"}
+
+    id: Mapped[int] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    archive_id: Mapped[int | None] = mapped_column(
+        ForeignKey("archives.id", ondelete="SET NULL"), index=True
+    )
+    archive: Mapped[str] = mapped_column(Text, default="")
+    """Its name as it was, so that history stays readable when the archive is deleted."""
+    destination: Mapped[str] = mapped_column(PathBytes, default="")
+    paths: Mapped[list[str]] = mapped_column(PathList, default=list)
+    """As the archive stores them; empty is all of it."""
+    strip_components: Mapped[int] = mapped_column(default=0)
+    overwrite: Mapped[bool] = mapped_column(default=False)
+    dry_run: Mapped[bool] = mapped_column(default=False)
+    nfiles: Mapped[int | None] = mapped_column(BigInteger)
+    """Regular files that are in their place (a dry run: that would be); a hard link counts once."""
+    restored_size: Mapped[int | None] = mapped_column(BigInteger)
+    eta_seconds: Mapped[int | None]
+    left_alone_count: Mapped[int | None] = mapped_column(BigInteger)
+    """What was there already and was not replaced."""
+    left_alone: Mapped[list[str] | None] = mapped_column(PathList, deferred=True)
+    """The first 500 of them, by full path."""
+    matched: Mapped[list[str] | None] = mapped_column(PathList, deferred=True)
+    """What was found for selected names that hold bytes borg cannot show; below the destination."""
+    unmatched: Mapped[list[str] | None] = mapped_column(PathList, deferred=True)
+    """Selected paths that the archive does not have."""
+    partial_file: Mapped[str | None] = mapped_column(PathBytes)
+    """Being written over when the job ended: it may be incomplete."""
+
+
+PROGRESS = ("nfiles", "restored_size", "eta_seconds")
+
+
+# -- what a start takes ------------------------------------------------------------------------
+
+
+def _absolute(path: str) -> str:
+    if not path.startswith("/"):
+        raise ValueError("Give an absolute path; it begins with a slash.")
+    if ".." in path.split("/"):
+        raise ValueError("The path may not hold .. as a part.")
+    return _short(path)
+
+
+def _stored(path: str) -> str:
+    problem = selection.problem(path)
+    if problem:
+        raise ValueError(problem)
+    return _short(path.rstrip("/"))
+
+
+def _short(path: str) -> str:
+    raw = os.fsencode(path)
+    if len(raw) > LONGEST_PATH:
+        raise ValueError(f"A path may have at most {LONGEST_PATH} bytes.")
+    if any(len(part) > LONGEST_NAME for part in raw.split(b"/")):
+        raise ValueError(f"A name in a path may have at most {LONGEST_NAME} bytes.")
+    return path
+
+
+def _few(paths: list[str]) -> list[str]:
+    if sum(len(os.fsencode(path)) + 1 for path in paths) > MOST_PATH_BYTES:
+        raise ValueError("These are too many for one job. Select whole folders.")
+    return paths
+
+
+Destination = Annotated[PathText, AfterValidator(_absolute)]
+DestinationB64 = Annotated[PathB64, AfterValidator(_absolute), AfterValidator(to_b64)]
+Stored = Annotated[PathText, AfterValidator(_stored)]
+StoredB64 = Annotated[PathB64, AfterValidator(_stored), AfterValidator(to_b64)]
+
+
+class RestoreInput(Input):
+    """What a restore takes. ``paths`` as borg's listings show them, ``paths_b64`` exactly."""
+
+    destination_b64: DestinationB64 | None = None
+    destination: Destination | None = Field(None, validate_default=True)
+    paths: Annotated[list[Stored], Field(max_length=MOST_PATHS), AfterValidator(_few)] = []
+    paths_b64: Annotated[list[StoredB64], Field(max_length=MOST_PATHS), AfterValidator(_few)] = []
+    strip_components: int = Field(0, ge=0, le=1000)
+    overwrite: bool = False
+    dry_run: bool = False
+
+    @field_validator("destination")
+    @classmethod
+    def _one_destination(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if "destination_b64" not in info.data:
+            return value  # it was given, and wrong
+        if value is None and info.data["destination_b64"] is None:
+            raise ValueError("This is required.")
+        if value is not None and info.data["destination_b64"] is not None:
+            raise ValueError("Give it once: as text or as base64.")
+        return value
+
+
+def _check(config: Config, repository: Repository | None, options: dict[str, Any]) -> None:
+    """The machine looks again, with links resolved; here a person is told at once."""
+    destination = os.path.normpath(_destination(options)).replace("//", "/")
+    closed = [os.fspath(config.data_dir), os.path.realpath(config.data_dir)]
+    if repository is not None and repository.path.startswith("/"):
+        closed.append(os.path.normpath(repository.path))
+    for folder in closed:
+        if destination == folder or destination.startswith(folder.rstrip("/") + "/"):
+            raise Invalid(
+                {
+                    "destination": "Nothing is restored into borgui's own data folder or into "
+                    "the repository itself."
+                }
+            )
+
+
+def _destination(options: dict[str, Any]) -> str:
+    text = options.get("destination")
+    return str(text) if text else _decoded(options["destination_b64"])
+
+
+def _selected(options: dict[str, Any]) -> list[Selected]:
+    shown = [Selected(path, shown=True) for path in options.get("paths") or ()]
+    return [*shown, *(Selected(_decoded(each)) for each in options.get("paths_b64") or ())]
+
+
+def _decoded(text: str) -> str:
+    return os.fsdecode(base64.b64decode(text))
+
+
+# -- its way -----------------------------------------------------------------------------------
+
+
+def _begin(job: RestoreJob) -> None:
+    """Fill the columns from the options, so that the job can be read while it waits."""
+    session = job.repository and object_session(job.repository)
+    archive = session.get(Archive, job.options["archive_id"]) if session else None
+    _take_over(job, archive)
+
+
+def _take_over(job: RestoreJob, archive: Archive | None) -> None:
+    options = job.options
+    if archive is not None:
+        job.archive_id, job.archive = archive.id, archive.name
+    job.destination = _destination(options)
+    job.paths = [each.path for each in _selected(options)]
+    job.strip_components = options.get("strip_components") or 0
+    job.overwrite = bool(options.get("overwrite"))
+    job.dry_run = bool(options.get("dry_run"))
+
+
+def _steps(context: Context, job: RestoreJob) -> list[Step]:
+    repository = job.repository
+    if repository is None:
+        raise Refused("repository_forgotten", "Its repository is no longer here.")
+    archive = context.session.get(Archive, job.options["archive_id"])
+    if archive is None or archive.repository_id != repository.id:
+        raise Refused("archive_gone", "The archive is no longer there.")
+    _take_over(job, archive)
+    selected = _selected(job.options)
+    paths = selection.arguments(selected)
+    parameters = {
+        "destination_b64": encode(job.destination),
+        "paths_b64": [encode(each.path) for each in selected],
+        "shown": [each.shown for each in selected],
+        "strip_components": job.strip_components,
+        "overwrite": job.overwrite,
+        "expected_size": None if selected or job.strip_components else archive.original_size,
+    }
+    if job.dry_run:
+        argv = commands.list_entries(archive.name, paths)
+        return [borg_step("preview", repository, argv, parameters=parameters)]
+    argv = commands.extract(archive.name, paths, strip_components=job.strip_components)
+    return [borg_step("extract", repository, argv, parameters=parameters)]
+
+
+def _settle(_session: Session, job: RestoreJob, outcome: Outcome) -> None:
+    results = outcome.get("result") or {}
+    result = results.get("preview" if job.dry_run else "extract") or {}
+    if outcome.get("status") == Status.COMPLETED or not job.overwrite:
+        # Until it is in its place, what borg had extracted counts for nothing.
+        job.nfiles = result.get("nfiles", 0 if job.started_at else None)
+        job.restored_size = result.get("restored_size", 0 if job.started_at else None)
+    else:
+        job.nfiles = result.get("nfiles", job.nfiles)
+        job.restored_size = result.get("restored_size", job.restored_size)
+    job.eta_seconds = None
+    job.left_alone_count = result.get("left_count")
+    job.left_alone = _list(result, "left_b64")
+    job.matched = _list(result, "matched_b64")
+    job.unmatched = _list(result, "unmatched_b64")
+    partial = result.get("partial_file_b64")
+    if partial and outcome.get("status") != Status.COMPLETED:
+        job.partial_file = _decoded(partial)
+
+
+def _list(result: dict[str, Any], name: str) -> list[str] | None:
+    given = result.get(name)
+    return None if given is None else [_decoded(each) for each in given]
+
+
+# -- how it is shown ---------------------------------------------------------------------------
+
+
+def _fields(job: RestoreJob) -> dict[str, Any]:
+    partial = job.partial_file
+    return {
+        "archive_id": job.archive_id,
+        "archive": job.archive,
+        **path_fields("destination", job.destination),
+        "paths": [printable_path(path) for path in job.paths],
+        "paths_b64": [to_b64(path) for path in job.paths],
+        "strip_components": job.strip_components,
+        "overwrite": job.overwrite,
+        "dry_run": job.dry_run,
+        **{name: getattr(job, name) for name in PROGRESS},
+        "left_alone_count": job.left_alone_count,
+        "partial_file": None if partial is None else printable_path(partial),
+        "partial_file_b64": None if partial is None else to_b64(partial),
+    }
+
+
+def _details(job: RestoreJob) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name in ("left_alone", "matched", "unmatched"):
+        paths = getattr(job, name) or []
+        found[name] = [printable_path(path) for path in paths]
+        found[f"{name}_b64"] = [to_b64(path) for path in paths]
+    return found
+
+
+NAMING = tuple(
+    f"{name}{end}"
+    for name in ("destination", "paths", "partial_file", "left_alone", "matched", "unmatched")
+    for end in ("", "_b64")
+)
+
+RESTORE = Kind(
+    name="restore",
+    label="Restore",
+    row=RestoreJob,
+    access="shared",
+    permission=Permission.RUN,
+    priority=Priority.HIGH,
+    steps=_steps,
+    begin=_begin,
+    check=_check,
+    settle=_settle,
+    fields=_fields,
+    details=_details,
+    naming=NAMING,
+    progress=PROGRESS,
+    body=RestoreInput,
+    routes=(
+        Route("POST", "/archives/<int:archive_id>/restore", "start"),
+        Route("GET", "/restore/jobs/<int:job_id>", "show"),
+    ),
+)

@@ -1,0 +1,136 @@
+"""Reads ``borg list --json-lines`` for a dry run: what would be written, and left."""
+
+import json
+import os
+import posixpath
+import stat
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from borgui.borg.display import as_borg_prints, printable_path
+from borgui.borg.progress import Progress
+from borgui.borg.selection import Selected, stripped
+from borgui.runner.extracting import exact
+from borgui.runner.placing import MOST_NAMED
+from borgui.runner.spec import pack
+from borgui.runner.steps import Reader
+
+MOST_FOLDERS = 10_000
+"""So many folders of the destination are remembered at a time."""
+
+
+class Previewing(Reader):
+    """Counts what would be written below ``destination``. Paths as borg shows them."""
+
+    def __init__(
+        self,
+        destination: str,
+        selected: Sequence[Selected],
+        strip_components: int,
+        overwrite: bool,
+    ) -> None:
+        self.seen = self.entries = self.nfiles = self.size = self.left_count = 0
+        self._left: list[str] = []
+        self._destination = destination
+        self._strip = strip_components
+        self._overwrite = overwrite
+        self._pending = {as_borg_prints(each.path): each for each in selected}
+        self._is_merged: dict[str, bool] = {}
+        self._current: str | None = None
+
+    def line(self, line: bytes) -> bool:
+        """Take one entry."""
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            return False
+        if not isinstance(entry, dict) or not isinstance(entry.get("path"), str):
+            return False
+        self._take(entry)
+        return True
+
+    def shown(self, progress: Progress) -> Progress:
+        """With what was counted so far."""
+        return replace(
+            progress,
+            progress_message="Looking at what the archive holds",
+            nfiles=self.nfiles,
+            restored_size=self.size,
+            current_file=self._current and printable_path(self._current),
+        )
+
+    def missing(self) -> list[Selected]:
+        """The selected paths that no entry has."""
+        return list(self._pending.values())
+
+    def figures(self) -> dict[str, Any]:
+        """For the outcome."""
+        return {
+            "nfiles": self.nfiles,
+            "restored_size": self.size,
+            "left_count": self.left_count,
+            "left_b64": [pack(path) for path in self._left],
+        }
+
+    def _take(self, entry: dict[str, Any]) -> None:
+        path = as_borg_prints(entry["path"])
+        self.seen += 1
+        self._found(path)
+        inside = stripped(path, self._strip)
+        if not inside:
+            return
+        self.entries += 1
+        self._current = posixpath.join(self._destination, inside)
+        is_folder = entry.get("type") == "d"
+        if not self._overwrite and not self._is_free(inside, is_folder=is_folder):
+            if not is_folder:
+                self._leave(inside)
+            return
+        if entry.get("type") == "-" and not str(entry.get("mode", "")).startswith("h"):
+            self.nfiles += 1
+            size = entry.get("size")
+            self.size += size if isinstance(size, int) else 0
+
+    def _found(self, path: str) -> None:
+        """A selected path is found with itself or with anything below it."""
+        while self._pending and path:
+            self._pending.pop(path, None)
+            path = path.rpartition("/")[0]
+
+    def _leave(self, inside: str) -> None:
+        self.left_count += 1
+        if len(self._left) < MOST_NAMED:
+            names = exact(self._destination, inside)
+            self._left.append(posixpath.join(self._destination, names[0] if names else inside))
+
+    def _is_free(self, inside: str, *, is_folder: bool) -> bool:
+        """Whether the entry would be made, or is a folder that what is in it can go to."""
+        folder = inside.rpartition("/")[0]
+        if folder and not self._can_enter(folder):
+            return False
+        found = _find(self._destination, inside)
+        return found is None or (is_folder and stat.S_ISDIR(found))
+
+    def _can_enter(self, folder: str) -> bool:
+        known = self._is_merged.get(folder)
+        if known is None:
+            above = folder.rpartition("/")[0]
+            known = not above or self._can_enter(above)
+            if known:
+                mode = _find(self._destination, folder)
+                known = mode is None or stat.S_ISDIR(mode)
+            if len(self._is_merged) >= MOST_FOLDERS:
+                self._is_merged.clear()
+            self._is_merged[folder] = known
+        return known
+
+
+def _find(root: str, shown: str) -> int | None:
+    """The mode of what is there; None for nothing."""
+    for name in exact(root, shown) if "?" in shown else (shown,):
+        try:
+            return os.lstat(posixpath.join(root, name)).st_mode
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+    return None

@@ -1,0 +1,369 @@
+"""Restores from an archive: what happens around ``borg extract``, and what a dry run foretells.
+
+Without overwriting, borg extracts to a staging folder on the destination's file system and each
+entry is then moved in where nothing is (:mod:`borgui.runner.placing`): a job that fails or is
+cancelled before that has changed nothing. With overwriting borg works in the destination itself.
+"""
+
+import errno
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any, NoReturn
+
+from borgui.borg import commands, extracted
+from borgui.borg.display import printable_path
+from borgui.borg.extracted import Loss
+from borgui.borg.selection import (
+    Selected,
+    common_folder,
+    is_never_matched,
+    keep_out,
+    never_matched,
+    stripped,
+)
+from borgui.runner import target
+from borgui.runner.extracting import Extracting, exact, size_text
+from borgui.runner.failure import FailedError
+from borgui.runner.placing import MOST_NAMED, Placed, Placing
+from borgui.runner.previewing import Previewing
+from borgui.runner.spec import Step, pack, unpack
+from borgui.runner.staging import Staging
+from borgui.runner.steps import Ended
+from borgui.runner.work import Work
+
+NOTHING_PLACED = "Nothing was put in place."
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be restored: ``parameters`` of its step. Paths are str with surrogate escapes."""
+
+    destination: str
+    selected: tuple[Selected, ...]
+    strip_components: int
+    overwrite: bool
+    expected_size: int | None
+    protected: tuple[str, ...]
+    """Folders nothing is ever written to: our own data, and the repository that is read."""
+
+    @classmethod
+    def of(cls, step: Step, work: Work) -> "Plan":
+        """Read it; raises FailedError for a destination that is none."""
+        given = step.parameters
+        shown = given.get("shown") or ()
+        selected = tuple(
+            Selected(unpack(each), bool(shown[index]) if index < len(shown) else False)
+            for index, each in enumerate(given.get("paths_b64") or ())
+        )
+        own = [os.fspath(work.config.data_dir), step.local_repository]
+        return cls(
+            destination=target.normal(unpack(given["destination_b64"])),
+            selected=selected,
+            strip_components=int(given.get("strip_components") or 0),
+            overwrite=bool(given.get("overwrite")),
+            expected_size=given.get("expected_size"),
+            protected=tuple(dict.fromkeys(each for path in own if path for each in _both(path))),
+        )
+
+    def check(self) -> None:
+        """Raise FailedError where the destination cannot be used, before borg has run."""
+        target.refuse_inside(self.destination, self.protected)
+        target.check(self.anchor)
+        if self.expected_size is not None and not self.selected and not self.overwrite:
+            self.check_space(self.expected_size)
+
+    @property
+    def anchor(self) -> str:
+        """The deepest folder there is already that all of it comes to lie in."""
+        common = common_folder(self.selected, self.strip_components)
+        return target.deepest(self.destination, common)
+
+    def check_space(self, size: int) -> None:
+        """Raise FailedError where ``size`` bytes do not fit."""
+        free = target.free(self.anchor)
+        if size > free:
+            raise FailedError(
+                "no_space",
+                f"It needs {size_text(size)} and {size_text(free)} is free at the destination. "
+                "Free some space, select less, or restore to another folder.",
+            )
+
+    def excludes(self) -> list[str]:
+        """Patterns that keep borg out of what is protected."""
+        found = []
+        for root in _both(self.destination):
+            for folder in self.protected:
+                if folder != root and folder.startswith(root.rstrip("/") + "/"):
+                    inside = os.path.relpath(folder, root)
+                    found.append(keep_out(inside, self.strip_components))
+        return list(dict.fromkeys(found))
+
+
+def extract(work: Work, step: Step) -> None:
+    """The act of the step ``extract``. Raises FailedError."""
+    plan = Plan.of(step, work)
+    plan.check()
+    step = replace(step, argv=tuple(commands.excluding(step.argv, plan.excludes())))
+    staging = Staging(work.config.run, work.job, work.attempt)
+    restore = _Overwriting if plan.overwrite else _Placing
+    try:
+        restore(work, step, plan, staging).run()
+    except OSError as error:
+        _fail(error)
+    finally:
+        staging.remove()
+
+
+class _Restore:
+    """What both ways have in common."""
+
+    def __init__(self, work: Work, step: Step, plan: Plan, staging: Staging) -> None:
+        self.work = work
+        self.step = step
+        self.plan = plan
+        self.staging = staging
+        self.answer = work.answer(step)
+        self.reader: Extracting
+
+    def extract(self, folder: str) -> Ended:
+        """Run borg in ``folder``; its warnings are kept for the outcome, put in our words."""
+        plan = self.plan
+        self.reader = Extracting(
+            folder,
+            plan.destination,
+            strip_components=plan.strip_components,
+            check_space=None if plan.overwrite else plan.check_space,
+            discard=not plan.overwrite,
+            tell=self.staging.tell if plan.overwrite else None,
+        )
+        ended = self.work.run_program(replace(self.step, cwd=folder), self.reader)
+        self.reader.finish()
+        missing = never_matched(plan.selected, self.reader.unmatched)
+        self.answer["unmatched_b64"] = [pack(each.path) for each in missing[:MOST_NAMED]]
+        self.missing = missing
+        self.work.note(_without_unmatched(ended))
+        return ended
+
+    def judge_selection(self) -> None:
+        """Raise FailedError when borg found nothing to extract."""
+        if self.reader.entries:
+            return
+        if self.plan.selected and len(self.missing) == len(self.plan.selected):
+            raise FailedError("nothing_matched", "None of the selected paths is in this archive.")
+        if self.plan.strip_components:
+            raise FailedError(
+                "strip_too_many",
+                f"Nothing was restored: with {self.plan.strip_components} leading parts of each "
+                "path taken off, no name is left of any of them. Take off fewer.",
+            )
+        raise FailedError("nothing_to_restore", "There was nothing to restore in this archive.")
+
+    def judge_losses(self) -> None:
+        """Raise FailedError when not all that was selected is there; name what was not found."""
+        reader = self.reader
+        for each in self.missing:
+            self.work.warn("It is not in the archive.", each.path)
+        if reader.losses[Loss.FILE]:
+            raise FailedError(
+                "not_all_restored",
+                f"{_files(reader.losses[Loss.FILE])} could not be restored; see the warnings. "
+                "All others were.",
+            )
+        if reader.losses[Loss.CONTENT]:
+            raise FailedError(
+                "content_damaged",
+                f"{_files(reader.losses[Loss.CONTENT])} came back damaged: the repository has lost "
+                "a part of the contents. Check the repository; all others are whole.",
+            )
+
+    def name_matches(self, root: str) -> None:
+        """Say which names the patterns of names that borg cannot show have found."""
+        names: list[str] = []
+        for each in self.plan.selected:
+            path = stripped(each.path, self.plan.strip_components)
+            if each.is_pattern and path:
+                names += (name for name in exact(root, path) if len(names) < MOST_NAMED)
+        for name in names:
+            self.work.log.line(f"Matched: {printable_path(name)}")
+        self.answer["matched_b64"] = [pack(name) for name in names]
+
+
+class _Placing(_Restore):
+    """Without overwriting."""
+
+    def run(self) -> None:
+        folder = self._make_folder()
+        self._put({"nfiles": 0, "restored_size": 0})
+        ended = self.extract(folder)
+        if self.reader.halt is not None:
+            raise FailedError(self.reader.halt.code, f"{self.reader.halt.message} {NOTHING_PLACED}")
+        self.work.conclude(ended, NOTHING_PLACED)
+        self.judge_selection()
+        self.name_matches(folder)
+        self._place(ended, folder)
+        self.judge_losses()
+
+    def _make_folder(self) -> str:
+        plan = self.plan
+        self.staging.make_destination(plan.destination)
+        anchor = plan.anchor
+        target.check(anchor)
+        return self.staging.make(anchor)
+
+    def _place(self, ended: Ended, folder: str) -> None:
+        placing = Placing(
+            os.fsencode(self.plan.destination),
+            elsewhere=self._elsewhere,
+            tick=lambda: self._tick(ended, placing.placed),
+            lost=self._lost,
+            protected=target.identities(self.plan.protected),
+        )
+        try:
+            placing.place(os.fsencode(folder))
+        except OSError as error:
+            _fail(error, self._said(placing.placed))
+        finally:
+            placed = placing.placed
+            self._put(_figures(placed))
+            self._publish(ended, placed, None)
+        if placed.left_count:
+            self.work.log.line(f"Left alone because it was there already: {placed.left_count}")
+        for path in placed.left:
+            self.work.log.line(f"Left alone: {printable_path(path)}")
+
+    def _elsewhere(self, parent: bytes) -> int:
+        made = self.staging.make(os.fsdecode(parent))
+        return os.open(made, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+
+    def _tick(self, ended: Ended, placed: Placed) -> None:
+        if self.reader.is_due():
+            self._publish(ended, placed, "Putting the files in place")
+            self.staging.tell(**_figures(placed, named=0))
+        self.work.check_stop(self._said(placed))
+
+    def _said(self, placed: Placed) -> str:
+        if not placed.entries:
+            return NOTHING_PLACED
+        return f"{_files(placed.nfiles)} ({size_text(placed.size)}) had been put in place."
+
+    def _publish(self, ended: Ended, placed: Placed, message: str | None) -> None:
+        self.work.progress(
+            replace(
+                ended.progress,
+                progress_message=message,
+                current_file=None,
+                nfiles=placed.nfiles,
+                restored_size=placed.size,
+                eta_seconds=None,
+            )
+        )
+
+    def _lost(self, name: bytes, error: OSError) -> None:
+        self.work.warn(
+            f"Not all of its metadata could be set: {error.strerror}.", os.fsdecode(name)
+        )
+
+    def _put(self, figures: dict[str, Any]) -> None:
+        self.answer.update(figures)
+
+
+class _Overwriting(_Restore):
+    """With overwriting, in the destination itself."""
+
+    def run(self) -> None:
+        destination = self.plan.destination
+        self.staging.make_destination(destination)
+        target.check(destination)
+        self.answer.update({"nfiles": 0, "restored_size": 0, "left_count": 0, "left_b64": []})
+        ended = self.extract(destination)
+        reader = self.reader
+        self.answer.update({"nfiles": reader.nfiles, "restored_size": reader.size(ended.progress)})
+        if reader.halt is not None or ended.verdict.status != "completed":
+            partial = reader.halted_at or reader.last_path()
+            self._name_partial(partial)
+            said = f"{_files(reader.nfiles)} had been restored" + (
+                "; the one being written may be incomplete." if partial else "."
+            )
+            if reader.halt is not None:
+                raise FailedError(reader.halt.code, f"{reader.halt.message} {said}")
+            self.work.conclude(ended, said)
+        self.judge_selection()
+        self.name_matches(destination)
+        self.judge_losses()
+
+    def _name_partial(self, path: str | None) -> None:
+        if path is not None:
+            self.answer["partial_file_b64"] = pack(path)
+            self.work.warn("It may be written only in part.", path)
+
+
+def preview(work: Work, step: Step) -> None:
+    """The act of the step ``preview``: what a restore would write and leave. Raises FailedError."""
+    plan = Plan.of(step, work)
+    plan.check()
+    step = replace(step, argv=tuple(commands.excluding(step.argv, plan.excludes())))
+    reader = Previewing(plan.destination, plan.selected, plan.strip_components, plan.overwrite)
+    ended = work.run_program(step, reader)
+    work.note(ended)
+    answer = work.answer(step)
+    answer.update(reader.figures())
+    missing = reader.missing()
+    answer["unmatched_b64"] = [pack(each.path) for each in missing[:MOST_NAMED]]
+    work.conclude(ended)
+    if not reader.entries:
+        if plan.selected and len(missing) == len(plan.selected):
+            raise FailedError("nothing_matched", "None of the selected paths is in this archive.")
+        raise FailedError(
+            "strip_too_many" if reader.seen else "nothing_to_restore",
+            "Nothing would be restored: "
+            + (
+                "too many leading parts are taken off."
+                if reader.seen
+                else "there is nothing in it."
+            ),
+        )
+    for each in missing:
+        work.warn("It is not in the archive.", each.path)
+    free = target.free(plan.anchor)
+    if reader.size > free:
+        work.warn(f"It needs {size_text(reader.size)}; {size_text(free)} is free there.")
+    work.progress(
+        replace(ended.progress, nfiles=reader.nfiles, restored_size=reader.size, current_file=None)
+    )
+
+
+def _figures(placed: Placed, named: int = MOST_NAMED) -> dict[str, Any]:
+    return {
+        "nfiles": placed.nfiles,
+        "restored_size": placed.size,
+        "left_count": placed.left_count,
+        "left_b64": [pack(path) for path in placed.left[:named]],
+    }
+
+
+def _without_unmatched(ended: Ended) -> Ended:
+    """A run without borg's words on what never matched: we say which paths those were."""
+    verdict = ended.verdict
+    kept = tuple(each for each in verdict.warnings if not is_never_matched(each.message))
+    count = verdict.warning_count - (len(verdict.warnings) - len(kept))
+    return replace(ended, verdict=replace(verdict, warnings=kept, warning_count=count))
+
+
+def _fail(error: OSError, said: str = "") -> NoReturn:
+    code, sentence = extracted.fatal(error.errno or 0) or (
+        "destination_failed",
+        f"The destination cannot be written: {error.strerror}.",
+    )
+    if error.errno in {errno.EACCES, errno.EPERM}:
+        code = "destination_not_writable"
+    raise FailedError(code, f"{sentence} {said}".strip()) from error
+
+
+def _both(path: str) -> Iterable[str]:
+    """A path as it is written and as it is without links."""
+    return dict.fromkeys((os.path.normpath(path), os.path.realpath(path)))
+
+
+def _files(count: int) -> str:
+    return f"{count:,} file" if count == 1 else f"{count:,} files"

@@ -1,0 +1,73 @@
+"""How much of history and logs is kept."""
+
+from pathlib import Path
+
+from tests.integration.faults.havoc import Place, at_work, query, settled
+from tests.integration.product import Product, wait_for
+
+
+def test_old_jobs_go_with_their_logs(
+    product: Product, sources: dict[str, Path], tmp_path: Path
+) -> None:
+    """The last two stay; so do the newest success and the newest failure, however old."""
+    path = tmp_path / "repository"
+    source = sources["tiny"]
+    repo_id = product.add_repository("kept", path, [source])
+    place = Place(product, repo_id, path)
+    change = {"source_directories": [str(tmp_path / "nowhere")]}
+
+    good = [place.works()["id"] for _ in range(2)]
+    assert product.request("PUT", f"/api/repositories/{repo_id}", change).status == 200
+    bad = [settled(product, place.back_up())["id"] for _ in range(3)]
+    assert product.request("PUT", "/api/settings", {"log_retention_jobs": 2}).status == 200
+    bad.append(settled(product, place.back_up())["id"])
+
+    def kept() -> set[int]:
+        answer = product.get(f"/api/jobs?repository_id={repo_id}&kind=backup&per_page=50")
+        return {each["id"] for each in answer.json["items"]}
+
+    expected = {good[-1], *bad[-2:]}
+    wait_for(lambda: kept() == expected, 10, lambda: f"{kept()} instead of {expected}")
+    logs = product.data_dir / "logs"
+    for job in (*good, *bad):
+        assert (logs / f"{job}.log").exists() == (job in expected)
+    counted = query(product, "SELECT count(*) FROM backup_jobs WHERE id NOT IN (SELECT id FROM jobs)")
+    assert counted == [(0,)]
+    # the archives of forgotten jobs are still known
+    assert place.known() == len(place.archives())
+
+
+def test_a_long_log_is_cut_in_the_row_and_whole_in_its_file(
+    product: Product, tmp_path: Path
+) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    for number in range(1500):
+        (source / f"{number:04}-{'x' * 100}").touch()
+    repo_id = product.add_repository(
+        "long log", tmp_path / "repository", [source], extra_flags="--list"
+    )
+    job = settled(product, product.back_up(repo_id))
+    assert job["status"] == "completed", job
+    ((row,),) = query(product, "SELECT log FROM jobs WHERE id = ?", job["id"])
+    assert len(row) < 70_000
+    assert "cut" in row or "left out" in row or "…" in row
+    whole = (product.data_dir / "logs" / f"{job['id']}.log").read_text()
+    assert len(whole.encode()) == job["log_size"] > 150_000
+    for number in range(1500):
+        assert f"{number:04}-xxx" in whole
+
+
+def test_a_job_that_runs_keeps_its_log(product: Product, large: Place) -> None:
+    """Housekeeping removes logs without a job, and only those."""
+    from borgui import queueing
+
+    stray = product.data_dir / "logs" / "99999999.log"
+    stray.write_text("of nobody")
+    job = large.back_up()
+    at_work(large, job)
+    queueing.enqueue_control(product.redis(), queueing.HOUSEKEEP)
+    wait_for(lambda: not stray.exists(), 10, "the stray log is still there")
+    assert (product.data_dir / "logs" / f"{job}.log").exists()
+    product.post(f"/api/jobs/{job}/cancel")
+    settled(product, job)
