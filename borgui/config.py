@@ -66,6 +66,11 @@ class Config:
         return self.data_dir / "logs"
 
     @property
+    def indexes(self) -> Path:
+        """One file a repository, ``{repository_id}.db``: see :mod:`borgui.index`."""
+        return self.data_dir / "indexes"
+
+    @property
     def run(self) -> Path:
         """Lock and state files of what runs on this machine."""
         return self.data_dir / "run"

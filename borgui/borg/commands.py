@@ -147,6 +147,25 @@ def info_repository() -> list[str]:
     return ["info", *_COMMON, "--progress", "--json"]
 
 
+def delete_archives(names: Sequence[str]) -> list[str]:
+    """``borg delete`` of archives. One that is gone already is no error (a warning in the log)."""
+    return ["delete", *_COMMON, "--", "::", *names]
+
+
+def rename_archive(old: str, new: str) -> list[str]:
+    """``borg rename``; the archive gets another id."""
+    argv = ["rename", *_COMMON, "--", _archive(old), new]
+    _check_utf8(argv)
+    return argv
+
+
+def comment_archive(name: str, comment: str) -> list[str]:
+    """``borg recreate`` for its comment alone; the archive gets another id."""
+    argv = ["recreate", *_COMMON, f"--comment={escape_braces(comment)}", "--", _archive(name)]
+    _check_utf8(argv)
+    return argv
+
+
 def delete_repository() -> list[str]:
     """``borg delete`` of all: needs :data:`borgui.borg.environment.CONFIRM_DELETE`."""
     return ["delete", *_COMMON, "--progress"]

@@ -75,6 +75,17 @@ def validate_template(template: str) -> str:
     return template
 
 
+def validate_name(name: str) -> str:
+    """Return ``name`` if an archive may be called so, braces excepted: borg reads them.
+
+    Raises :class:`TemplateError` with a sentence for the person who typed it.
+    """
+    _check_name(name)
+    if "{" in name or "}" in name:
+        raise TemplateError("A name may not hold braces: borg takes them for placeholders.")
+    return name
+
+
 def expand_template(template: str, moment: datetime, zone: tzinfo) -> str:
     """Fill in ``{now}`` (in ``zone``) and ``{utcnow}``; the result still is borg's to read.
 

@@ -52,11 +52,15 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Hits:
-    """``has_more``: further paths match. ``is_complete``: False where time ran out before."""
+    """``has_more``: further paths match. ``is_complete``: False where time ran out before.
+
+    ``seen``: matching paths gone through, those before the page included; at most ``MOST``.
+    """
 
     hits: list[Hit]
     has_more: bool
     is_complete: bool
+    seen: int
 
 
 def search(
@@ -70,7 +74,7 @@ def search(
 ) -> Hits:
     """Look for entries; ``borg_ids`` in order of time, None for all. Newly indexed ones first."""
     if "\0" in query.text:
-        return Hits([], has_more=False, is_complete=True)
+        return Hits([], has_more=False, is_complete=True, seen=0)
     roots = index.roots(borg_ids)
     ordered = list(borg_ids) if borg_ids is not None else list(roots)
     scan = _Scan(index, query, roots, time.monotonic() + seconds)
@@ -82,7 +86,7 @@ def search(
             break
     page = list(paths)[offset:wanted]
     hits = [Hit(path, index.versions(path, ordered)) for path in page]
-    return Hits(hits, len(paths) > wanted, not scan.ran_out)
+    return Hits(hits, len(paths) > wanted, not scan.ran_out, min(len(paths), wanted))
 
 
 @dataclass(slots=True)

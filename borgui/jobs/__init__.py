@@ -6,14 +6,26 @@ migration where it has columns of its own, at most two templates, and tests.
 
 from borgui.jobs.backup import BACKUP
 from borgui.jobs.break_lock import BREAK_LOCK
+from borgui.jobs.delete_archives import DELETE_ARCHIVES
 from borgui.jobs.delete_repository import DELETE_REPOSITORY
 from borgui.jobs.import_repository import IMPORT
 from borgui.jobs.init import INIT
 from borgui.jobs.kind import Kind
 from borgui.jobs.refresh import REFRESH
+from borgui.jobs.rename_archive import RENAME_ARCHIVE
 from borgui.jobs.restore import RESTORE
 
-KINDS: tuple[Kind, ...] = (BACKUP, RESTORE, INIT, IMPORT, REFRESH, BREAK_LOCK, DELETE_REPOSITORY)
+KINDS: tuple[Kind, ...] = (
+    BACKUP,
+    RESTORE,
+    INIT,
+    IMPORT,
+    REFRESH,
+    BREAK_LOCK,
+    DELETE_ARCHIVES,
+    RENAME_ARCHIVE,
+    DELETE_REPOSITORY,
+)
 
 _BY_NAME = {kind.name: kind for kind in KINDS}
 

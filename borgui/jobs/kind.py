@@ -60,7 +60,7 @@ class Route:
     ``repository_id`` in its body) and, for one job, ``<int:job_id>``.
     """
 
-    method: Literal["GET", "POST"]
+    method: Literal["GET", "POST", "PUT", "DELETE"]
     rule: str
     does: Literal["start", "show", "list", "log"]
 

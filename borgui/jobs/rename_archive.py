@@ -1,0 +1,103 @@
+"""Kind ``rename``: an archive gets another name, another comment, or both.
+
+Borg gives the archive a new id with either, so its row is found again by its name.
+"""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from borgui.borg import commands, names
+from borgui.config import Config
+from borgui.errors import Invalid
+from borgui.jobs.job import Job, Status
+from borgui.jobs.kind import Context, Kind, Outcome, Refused, Route, Step
+from borgui.jobs.outcomes import listed
+from borgui.jobs.repository_state import take_archives
+from borgui.jobs.steps import borg_step
+from borgui.models import Archive, Repository
+from borgui.security.permissions import Permission
+from borgui.validation import Input, Text
+
+
+class RenameJob(Job):
+    """Has no columns of its own."""
+
+    __mapper_args__ = {"polymorphic_identity": "rename"}
+
+
+def _archive_name(text: str) -> str:
+    try:
+        return names.validate_name(text)
+    except names.TemplateError as error:
+        raise ValueError(str(error)) from error
+
+
+class RenameInput(Input):
+    """At least one of both. An empty comment removes it."""
+
+    name: Annotated[Text, Field(min_length=1), AfterValidator(_archive_name)] | None = None
+    comment: Annotated[Text, Field(max_length=10_000)] | None = None
+
+
+def _check(_config: Config, repository: Repository | None, options: dict[str, object]) -> None:
+    if options.get("name") is None and options.get("comment") is None:
+        raise Invalid({"name": "Give a name or a comment."})
+    if repository is not None and any(
+        archive.name == options.get("name") and archive.id != options.get("archive_id")
+        for archive in repository.archives
+    ):
+        raise Invalid({"name": "Another archive of this repository has this name."})
+
+
+def _steps(context: Context, job: RenameJob) -> list[Step]:
+    repository = job.repository
+    archive = context.session.get(Archive, job.options["archive_id"])
+    if repository is None or archive is None or archive.repository_id != repository.id:
+        raise Refused("archive_gone", "The archive is no longer there.")
+    name, comment = job.options.get("name"), job.options.get("comment")
+    steps = []
+    if name is not None and name != archive.name:
+        command = commands.rename_archive(archive.name, name)
+        steps.append(borg_step("rename", repository, command))
+    if comment is not None:
+        command = commands.comment_archive(name or archive.name, comment)
+        steps.append(borg_step("comment", repository, command))
+    return [*steps, borg_step("list", repository, commands.list_archives())]
+
+
+def _settle(session: Session, job: RenameJob, outcome: Outcome) -> None:
+    found = listed(outcome)
+    if job.repository is None or found is None or outcome.get("status") != Status.COMPLETED:
+        return
+    row = session.scalar(
+        select(Archive).where(
+            Archive.id == job.options["archive_id"], Archive.repository_id == job.repository.id
+        )
+    )
+    if row is not None:
+        name = job.options.get("name") or row.name
+        row.borg_id = next(
+            (each.borg_id for each in found.archives if each.name == name), row.borg_id
+        )
+        session.flush()
+    take_archives(session, job.repository, outcome)
+
+
+RENAME_ARCHIVE = Kind(
+    name="rename",
+    label="Rename",
+    row=RenameJob,
+    access="exclusive",
+    permission=Permission.MANAGE,
+    steps=_steps,
+    check=_check,
+    settle=_settle,
+    body=RenameInput,
+    routes=(
+        Route("PUT", "/archives/<int:archive_id>", "start"),
+        Route("GET", "/repositories/rename-jobs/<int:job_id>", "show"),
+    ),
+)
