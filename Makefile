@@ -37,7 +37,7 @@ check: $(VENV)/ready-dev ## ruff, strict types, import rules, migrations in step
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q -x tests/unit/test_rules.py tests/integration/test_migrations.py
 
-TEST_PACKAGES := borgbackup chromium nginx-light openssl acl attr fonts-dejavu-core
+TEST_PACKAGES := borgbackup chromium libatomic1 nginx-light openssl acl attr fonts-dejavu-core
 
 test: setup $(VENV)/ready-dev ## the whole suite; installs the servers it needs
 	@.ci/apt "the tests" $(TEST_PACKAGES)
@@ -47,7 +47,7 @@ bench: setup $(VENV)/ready-dev ## speed and memory as ratios against raw borg
 	$(BIN)/python -m tests.bench $(ARGS)
 
 shot: setup $(VENV)/ready-dev ## screenshots of every page in shots/
-	@.ci/apt "screenshots" chromium fonts-dejavu-core
+	@.ci/apt "screenshots" chromium libatomic1 fonts-dejavu-core
 	$(BIN)/python -m tests.e2e.shots
 
 clean: ## remove what can be made again (never the data folder)

@@ -9,16 +9,16 @@ import sqlite3
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import redis
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from borgui import index
 from borgui.config import Config
-from borgui.errors import Conflict, Invalid, NotFound
+from borgui.errors import Conflict, Invalid, NotFound, Unavailable
 from borgui.index import ArchiveIndex, Counts, Entry, IndexMissing, PathMissing, Query, Sort, Status
 from borgui.jobs import admission, kind_of
 from borgui.jobs.job import ACTIVE, Job, Priority
@@ -153,8 +153,8 @@ def open_index(config: Config, repository_id: int) -> Iterator[ArchiveIndex]:
         raise _missing() from error
     except PathMissing as error:
         raise NotFound("path_not_found", "The archive holds no such path.") from error
-    except sqlite3.OperationalError:
-        raise  # it is locked, or the disk is full: the file itself may be good
+    except sqlite3.OperationalError as error:  # the file itself may be good
+        raise Unavailable("index_unavailable", f"The index cannot be read now: {error}.") from error
     except sqlite3.DatabaseError as error:
         log.warning("the index %s is damaged and is removed: %s", path, error)
         index.discard(path)
@@ -200,7 +200,7 @@ def start_index(
         return None
     admission.require_queue(queue)
     if (job := index_job(session, archive)) is not None:
-        return job
+        return _hurry(session, job, priority)
     return admission.start(
         session,
         queue,
@@ -211,6 +211,17 @@ def start_index(
         user_id=user_id,
         idempotency_key=idempotency_key,
     )
+
+
+def _hurry(session: Session, job: Job, priority: Priority) -> Job:
+    """Let a job that still waits be served as early as ``priority``. Commits."""
+    session.execute(
+        update(Job)
+        .where(Job.id == job.id, Job.admitted_at.is_(None), Job.priority_rank > priority.rank)
+        .values(priority_rank=priority.rank)
+    )
+    session.commit()
+    return job
 
 
 def index_job(session: Session, archive: Archive) -> Job | None:
@@ -309,33 +320,19 @@ def search(
     Without ``archive`` and ``repository_id`` it is all repositories. What has no index is left
     out and counted.
     """
-    start, end = (page - 1) * per_page, page * per_page
-    until = time.monotonic() + SECONDS
-    items: list[Found] = []
-    passed = indexed = missing = 0
-    has_more, is_complete = False, True
+    look = _Search(session, config, query, (page - 1) * per_page, page * per_page)
     for repository in _repositories(session, repository_id, archive):
         rows = _rows(session, repository.id)
-        wanted = list(rows) if archive is None else [archive.borg_id]
-        with _open_if_there(config, repository.id) as opened:
-            known = [] if opened is None else list(opened.roots(wanted))
-            indexed, missing = indexed + len(known), missing + len(wanted) - len(known)
-            if opened is None or not known or has_more:
-                continue
-            hits = index.search(
-                opened,
-                query,
-                wanted,
-                offset=max(start - passed, 0),
-                limit=max(end - max(start, passed), 0),
-                seconds=max(until - time.monotonic(), 0),
-            )
-        items += [Found(repository, hit.path, _versions(hit.versions, rows)) for hit in hits.hits]
-        passed += hits.seen
-        is_complete = is_complete and hits.is_complete
-        if hits.has_more:
-            has_more = True
-    return Results(items, page, per_page, has_more, is_complete, indexed, missing)
+        look.into(repository, rows, list(rows) if archive is None else [archive.borg_id])
+    return Results(
+        look.items,
+        page,
+        per_page,
+        look.has_more,
+        look.is_complete,
+        look.indexed,
+        look.missing,
+    )
 
 
 def compare(
@@ -421,19 +418,56 @@ def _repositories(
     return session.scalars(wanted).all()
 
 
-@contextmanager
-def _open_if_there(config: Config, repository_id: int) -> Iterator[ArchiveIndex | None]:
-    try:
-        with open_index(config, repository_id) as opened:
-            yield opened
-    except Conflict:
-        yield None
+@dataclass(slots=True)
+class _Search:
+    """A search in one repository after the other: ``start`` to ``end`` are the matches shown."""
+
+    session: Session
+    config: Config
+    query: Query
+    start: int
+    end: int
+    until: float = field(default_factory=lambda: time.monotonic() + SECONDS)
+    items: list[Found] = field(default_factory=list)
+    passed: int = 0
+    indexed: int = 0
+    missing: int = 0
+    has_more: bool = False
+    is_complete: bool = True
+
+    def into(self, repository: Repository, rows: dict[str, Archive], wanted: list[str]) -> None:
+        """Go on with the archives ``wanted`` of this repository."""
+        try:
+            with open_index(self.config, repository.id) as opened:
+                known = list(opened.roots(wanted))
+                hits = None if self.has_more or not known else self._hits(opened, wanted)
+        except Conflict:
+            known, hits = [], None
+        self.indexed += len(known)
+        self.missing += len(wanted) - len(known)
+        if hits is None:
+            return
+        self.items += [
+            Found(repository, hit.path, _versions(hit.versions, rows)) for hit in hits.hits
+        ]
+        self.passed += hits.seen
+        # short of the page's end with more to come: it has more matches than a search goes through
+        self.has_more = hits.has_more and self.passed >= self.end
+        self.is_complete &= hits.is_complete and hits.has_more == self.has_more
+
+    def _hits(self, opened: ArchiveIndex, wanted: list[str]) -> index.Hits:
+        return index.search(
+            opened,
+            self.query,
+            wanted,
+            offset=max(self.start - self.passed, 0),
+            limit=max(self.end - max(self.start, self.passed), 0),
+            seconds=max(self.until - time.monotonic(), 0),
+        )
 
 
 def _versions(found: Sequence[index.Version], rows: dict[str, Archive]) -> list[Version]:
-    return [
-        Version(each.entry, rows[each.first], rows[each.last], each.archives) for each in found
-    ]
+    return [Version(each.entry, rows[each.first], rows[each.last], each.archives) for each in found]
 
 
 def _change(change: index.Change) -> Change:

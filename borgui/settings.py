@@ -26,6 +26,8 @@ class SettingsChange(Input):
     retry_delay_seconds: Annotated[int, Field(ge=1, le=86_400)] | None = None
     backup_time_limit_hours: Annotated[int, Field(ge=0, le=8_760)] | None = None
     backup_limit: Annotated[int, Field(ge=0, le=64)] | None = None
+    auto_index: bool | None = None
+    auto_index_idle_seconds: Annotated[int, Field(ge=0, le=86_400)] | None = None
 
 
 def change(session: Session, data: SettingsChange) -> Settings:

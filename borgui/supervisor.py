@@ -24,6 +24,8 @@ LONGEST_DELAY = 30.0
 STEADY_AFTER = 60.0
 """A child that lived so many seconds has its back-off forgotten."""
 TICK = 0.5
+ORPHANS = 20.0
+"""Seconds that the children of a killed parent may take to end: a borg gets ten of them."""
 PAUSE = 5.0
 """Seconds to the next tick after one that failed."""
 WATCHED = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD})
@@ -184,17 +186,18 @@ def say(text: str) -> None:
 def hold(run_folder: Path, *roles: str, patience: float = 5.0) -> list[int]:
     """Take the locks of ``roles`` on this data folder; raises :class:`AlreadyRunning`.
 
-    Children keep them, so they are free only when the last of them is gone; ``patience`` seconds
-    are given to one that is just ending. Returns the descriptors: closing them gives up the locks.
+    Children keep them, so they are free only when the last of them is gone: ``patience`` seconds
+    are given to one that is just ending, and more to the children of one that is dead, which are
+    ending for certain. Returns the descriptors: closing them gives up the locks.
     """
-    deadline = time.monotonic() + patience
+    began = time.monotonic()
     held = []
     for role in roles:
         path = run_folder / f"{role}.lock"
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         while not _lock(descriptor):
-            if time.monotonic() > deadline:
-                owner = os.read(descriptor, 32).decode("ascii", "replace").strip() or "unknown"
+            owner = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip() or "unknown"
+            if time.monotonic() - began > (max(patience, ORPHANS) if _is_dead(owner) else patience):
                 raise AlreadyRunning(
                     f"borgui ({role}) is running already on {run_folder.parent} (process {owner})."
                     " Stop it first, or give this one its own BORGUI_DATA_DIR."
@@ -212,6 +215,12 @@ def _lock(descriptor: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def _is_dead(owner: str) -> bool:
+    """Whether the process that took a lock is gone, so that only its children still hold it."""
+    found = process.identify(int(owner)) if owner.isdigit() else None
+    return owner.isdigit() and (found is None or not found.is_alive())
 
 
 def _signal(pid: int | None, number: signal.Signals) -> None:

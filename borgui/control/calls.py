@@ -13,6 +13,7 @@ from borgui.config import Config
 from borgui.jobs import admission, retention
 from borgui.jobs import finish as finishing
 from borgui.jobs import reconcile as reconciling
+from borgui.jobs.auto_index import AutoIndex
 from borgui.jobs.job import Job
 from borgui.jobs.kind import Context
 from borgui.models import Session, read_settings
@@ -31,12 +32,14 @@ class _State:
     keys: Keys
     redis: Redis
     memory: reconciling.Memory
+    auto_index: AutoIndex
 
 
 def configure(config: Config, keys: Keys, redis: Redis) -> None:
     """Give the calls what they work with; once, before the first of them."""
     _State.config, _State.keys, _State.redis = config, keys, redis
     _State.memory = reconciling.Memory()
+    _State.auto_index = AutoIndex()
 
 
 @contextmanager
@@ -85,6 +88,8 @@ def reconcile() -> None:
         admission.admit(context, _State.redis, _machines(context))
         for job in ended:
             _after(context, job)
+        retention.remove_stray_indexes(context.session, _State.config.indexes)
+        _State.auto_index.consider(context, _State.redis)
         wakeups.arm(context.session, _State.redis)
 
 
@@ -96,6 +101,7 @@ def housekeep() -> None:
 
 def _after(context: Context, job_id: int) -> None:
     job = context.session.get(Job, job_id)
+    _State.auto_index.job_ended(job)
     if job is not None:
         keep = context.settings.log_retention_jobs
         retention.forget_old(context.session, _State.config.logs, keep, job)

@@ -6,12 +6,12 @@ in it is precious. See :mod:`borgui.index.schema` for its shape.
 """
 
 from borgui.borg.listing import ListingError
-from borgui.index.compare import Change, Changes, Counts, Status, changes, compare
+from borgui.index.comparison import Change, Changes, Counts, Status, changes, compare
 from borgui.index.entry import Entry, Kind
 from borgui.index.reader import ArchiveIndex, IndexedArchive, Page, PathMissing, Sort, Version
 from borgui.index.schema import IndexMissing, discard
-from borgui.index.search import Hit, Hits, Query, search
-from borgui.index.sweep import drop, sweep
+from borgui.index.searching import Hit, Hits, Query, search
+from borgui.index.sweeping import drop, sweep
 from borgui.index.writer import IndexWriter
 
 __all__ = [

@@ -7,9 +7,9 @@ from types import TracebackType
 from typing import Self
 
 from borgui.borg.listing import ListingError
-from borgui.index import sweep
 from borgui.index.schema import Lock, open_for_writing
 from borgui.index.store import Store
+from borgui.index.sweeping import sweep
 from borgui.index.tree import Tree
 
 BATCH_BYTES = 256 * 1024
@@ -93,4 +93,4 @@ class IndexWriter:
         if not self._has_ended:
             self._has_ended = True
             self._stack.close()
-            sweep.sweep(self._path)
+            sweep(self._path)

@@ -9,6 +9,7 @@ from borgui.jobs.break_lock import BREAK_LOCK
 from borgui.jobs.delete_archives import DELETE_ARCHIVES
 from borgui.jobs.delete_repository import DELETE_REPOSITORY
 from borgui.jobs.import_repository import IMPORT
+from borgui.jobs.index import INDEX
 from borgui.jobs.init import INIT
 from borgui.jobs.kind import Kind
 from borgui.jobs.refresh import REFRESH
@@ -18,6 +19,7 @@ from borgui.jobs.restore import RESTORE
 KINDS: tuple[Kind, ...] = (
     BACKUP,
     RESTORE,
+    INDEX,
     INIT,
     IMPORT,
     REFRESH,

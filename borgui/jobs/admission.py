@@ -234,8 +234,10 @@ class Lanes:
             if not (shared and kind_of(holder.kind).access == "shared"):
                 return f"waits for {describe(holder)}"
         chain = self.chains.get(lane)
-        if chain is not None and chain not in (job.parent_id, job.id):
-            return f"waits for the steps that follow job #{chain}"
+        if chain is not None:
+            # Its own steps overtake whoever waits for the chain to end.
+            own = chain in (job.parent_id, job.id)
+            return None if own else f"waits for the steps that follow job #{chain}"
         first = self.waiting.get(lane)
         return f"waits behind {describe(first)}" if first is not None else None
 

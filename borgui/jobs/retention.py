@@ -6,7 +6,9 @@ from pathlib import Path
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
+from borgui import index
 from borgui.jobs.job import ENDED, Job, Status
+from borgui.models import Repository
 
 
 def forget_old(session: Session, logs: Path, keep: int, job: Job) -> int:
@@ -52,4 +54,17 @@ def remove_stray_logs(session: Session, logs: Path) -> int:
     stray = [path for path in files if int(path.stem) not in known]
     for path in stray:
         path.unlink(missing_ok=True)
+    return len(stray)
+
+
+def remove_stray_indexes(session: Session, indexes: Path) -> int:
+    """Remove the indexes of repositories that are no longer known; returns how many went."""
+    files = [path for path in indexes.glob("*.db") if re.fullmatch(r"[0-9]{1,10}", path.stem)]
+    if not files:
+        return 0
+    known = set(session.scalars(select(Repository.id)))
+    session.rollback()
+    stray = [path for path in files if int(path.stem) not in known]
+    for path in stray:
+        index.discard(path)
     return len(stray)

@@ -34,6 +34,10 @@ class Settings:
     """A backup that runs longer is stopped and failed; 0 is no limit."""
     backup_limit: int = 0
     """Backups at once on one machine, within its job limit; 0 is no limit of its own."""
+    auto_index: bool = True
+    """Whether what a backup made is indexed by itself, once nothing else is to be done."""
+    auto_index_idle_seconds: int = 60
+    """How long a machine must have been idle for that."""
 
 
 def read_settings(session: Session) -> Settings:

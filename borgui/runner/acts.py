@@ -7,6 +7,7 @@ that needs more than that adds a function and a line here, and edits nothing els
 
 from collections.abc import Callable
 
+from borgui.runner.indexing import index
 from borgui.runner.restore import extract, preview
 from borgui.runner.spec import Step
 from borgui.runner.work import Work
@@ -16,5 +17,6 @@ Act = Callable[[Work, Step], None]
 
 ACTS: dict[str, Act] = {
     "extract": extract,
+    "index": index,
     "preview": preview,
 }

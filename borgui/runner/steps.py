@@ -29,6 +29,10 @@ class Reader:
     halt: FailedError | None = None
     """Set it to have the program ended: why nothing good can come of it any more."""
 
+    def output(self, data: bytes) -> bool:  # noqa: ARG002
+        """Take a piece of stdout as it came; whether nobody is to read it line by line."""
+        return False
+
     def line(self, line: bytes) -> bool:  # noqa: ARG002
         """Take a line of stdout; whether it is not to be logged. Not for steps that answer."""
         return False
@@ -156,7 +160,7 @@ class _Watch:
     def _take_stdout(self, data: bytes) -> None:
         if self._step.name in ANSWERING:
             self._answer.feed(data)
-        else:
+        elif not self._reader.output(data):
             self._print(self._printed.feed(data))
 
     def _take_stderr(self, data: bytes) -> None:

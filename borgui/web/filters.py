@@ -53,15 +53,19 @@ def path(text: str | None) -> Markup:
     """A path that shortens in its middle, and is whole on hover, on focus and when copied."""
     if text is None:
         return UNKNOWN
+    whole = escape(printable_path(text))
+    return Markup(  # noqa: S704 - every part is escaped
+        f'<span class="path" tabindex="0" title="{whole}" data-whole="{whole}">{short(text)}</span>'
+    )
+
+
+def short(text: str) -> Markup:
+    """The inside of a ``.path``, which shortens in its middle: for a link that names itself."""
     cut = max(len(text) - TAIL, 0)
     slash = text.rfind("/", cut, len(text) - 1)
     cut = slash if slash > 0 else cut
     head = f'<span class="path-head">{marked(text[:cut])}</span>' if cut else ""
-    whole = escape(printable_path(text))
-    return Markup(  # noqa: S704 - every part is escaped
-        f'<span class="path" tabindex="0" title="{whole}" data-whole="{whole}">'
-        f'{head}<span class="path-tail">{marked(text[cut:])}</span></span>'
-    )
+    return Markup(f'{head}<span class="path-tail">{marked(text[cut:])}</span>')  # noqa: S704
 
 
 def size(count: float | None) -> Markup:

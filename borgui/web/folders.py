@@ -14,7 +14,7 @@ from borgui.web.layout import page
 
 folders = Blueprint("folders", __name__)
 
-FIELDS = ("path", "source_directories")
+FIELDS = ("path", "source_directories", "destination")
 
 
 class Where(Input):

@@ -41,6 +41,7 @@ class Place:
 PLACES = (
     Place("Dashboard", "layout-dashboard", "dashboard.index"),
     Place("Repositories", "database", "repositories.index"),
+    Place("Archives", "archive", "archives.index", Permission.BROWSE),
     Place("Jobs", "list-details", "jobs.index"),
     Place("Settings", "settings", "settings.edit", Permission.MANAGE),
 )
@@ -141,6 +142,7 @@ def register(app: Flask) -> None:
     environment.trim_blocks = environment.lstrip_blocks = True
     named: dict[str, Callable[..., Any]] = {
         "path": filters.path,
+        "short": filters.short,
         "marked": filters.marked,
         "printable": filters.printable,
         "size": filters.size,

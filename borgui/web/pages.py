@@ -5,6 +5,7 @@ from flask import Flask, request
 from borgui.security.access import can
 from borgui.security.permissions import Permission
 from borgui.web import layout
+from borgui.web.archives import archives
 from borgui.web.dashboard import dashboard
 from borgui.web.folders import folders
 from borgui.web.job_line import LABELS
@@ -13,7 +14,7 @@ from borgui.web.notices import missing, notices
 from borgui.web.repositories import repositories
 from borgui.web.settings import settings
 
-PAGES = (dashboard, repositories, jobs, settings, folders, notices)
+PAGES = (dashboard, repositories, archives, jobs, settings, folders, notices)
 
 
 def register(app: Flask) -> None:

@@ -12,7 +12,7 @@ from borgui.models import Session, Settings, read_settings
 from borgui.settings import SettingsChange
 from borgui.settings import change as store
 from borgui.validation import checked
-from borgui.web.forms import line
+from borgui.web.forms import line, ticked
 from borgui.web.layout import page
 
 settings = Blueprint("settings", __name__, url_prefix="/settings")
@@ -24,6 +24,8 @@ LABELS = {
     "retry_delay_seconds": "Seconds before the first try",
     "backup_time_limit_hours": "Longest backup, in hours",
     "backup_limit": "Backups at once",
+    "auto_index": "Read new archives in the background",
+    "auto_index_idle_seconds": "Seconds of rest before that",
 }
 
 
@@ -36,8 +38,8 @@ def edit() -> Response:
 @settings.post("")
 def change() -> AnyResponse:
     """Save it, or show it again with what is wrong."""
-    typed: dict[str, Any] = {name: line(name) for name in asdict(Settings())}
-    given = {name: _number(text) if name != "timezone" else text for name, text in typed.items()}
+    typed = {name: _typed(name, default) for name, default in asdict(Settings()).items()}
+    given = {name: value if name == "timezone" else _number(value) for name, value in typed.items()}
     try:
         store(Session(), checked(SettingsChange, given))
     except Invalid as error:
@@ -46,8 +48,15 @@ def change() -> AnyResponse:
     return redirect(url_for("settings.edit"), 303)
 
 
-def _number(text: str) -> int | str:
+def _typed(name: str, default: object) -> str | bool:
+    """What stands in the form; a box that is not ticked stands in none."""
+    return ticked(name) if isinstance(default, bool) else line(name)
+
+
+def _number(text: str | bool) -> int | str:
     """What was typed as a number, or as it stands for the check to refuse."""
+    if isinstance(text, bool):
+        return text
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else text
 
 

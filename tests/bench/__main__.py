@@ -1,6 +1,7 @@
 """``make bench``: what the product may cost, measured against raw borg in the same run."""
 
 import argparse
+import os
 import shutil
 import sys
 import tempfile
@@ -32,6 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help="small and few: says little")
     parser.add_argument("--folder", type=Path, help="where to work (default: the temporary one)")
     options = parser.parse_args(arguments)
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # what is set up has its code compiled
     figures: list[Figure] = []
     for name in options.only or MEASUREMENTS:
         began = time.monotonic()

@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+
 def make(folder: Path) -> Path:
     """Owners, modes, times, links, attributes, ACLs, holes, special files, odd names."""
     plain = folder / "plain"
@@ -60,7 +61,7 @@ def described(folder: Path | bytes) -> dict[bytes, dict[str, Any]]:
     groups: dict[tuple[int, int], list[bytes]] = {}
     for here, folders, files in os.walk(root):
         for name in [*folders, *files]:
-            path = os.path.join(here, name)
+            path = here + b"/" + name
             inside = os.path.relpath(path, root)
             found[inside] = _one(path)
             status = os.lstat(path)
@@ -84,7 +85,7 @@ def _one(path: bytes) -> dict[str, Any]:
             name: os.getxattr(path, name, follow_symlinks=False)
             for name in os.listxattr(path, follow_symlinks=False)
         },
-        "target": os.readlink(path) if is_link else None,
+        "target": os.readlink(path) if is_link else None,  # noqa: PTH115 - bytes
         "content": _digest(path) if stat.S_ISREG(status.st_mode) else None,
     }
 
@@ -97,6 +98,11 @@ def _digest(path: bytes) -> str:
 def taken(path: Path) -> int:
     """Bytes on disk."""
     return path.stat().st_blocks * 512
+
+
+def names(folder: Path) -> list[bytes]:
+    """What lies in a folder, as bytes, sorted."""
+    return sorted(map(os.fsencode, os.listdir(folder)))  # noqa: PTH208
 
 
 def staged(folder: Path) -> list[Path]:

@@ -1,0 +1,53 @@
+"""Kind ``index``: what one archive holds is read into the index on disk, for browsing it."""
+
+from typing import Any
+
+from sqlalchemy import select
+
+from borgui.borg import commands
+from borgui.jobs.job import Job
+from borgui.jobs.kind import Context, Kind, Refused, Step
+from borgui.jobs.steps import borg_step
+from borgui.models import Archive
+from borgui.security.permissions import Permission
+
+
+class IndexJob(Job):
+    """Has no columns of its own; its options name the archive: ``archive_id`` and ``archive``."""
+
+    __mapper_args__ = {"polymorphic_identity": "index"}
+
+
+def _steps(context: Context, job: IndexJob) -> list[Step]:
+    repository = job.repository
+    if repository is None:
+        raise Refused("repository_forgotten", "Its repository is no longer here.")
+    archive = context.session.get(Archive, job.options.get("archive_id"))
+    if archive is None or archive.repository_id != repository.id:
+        raise Refused("archive_not_found", "The archive is no longer there.")
+    known = context.session.scalars(
+        select(Archive.borg_id).where(Archive.repository_id == repository.id)
+    )
+    parameters = {
+        "repository_id": repository.id,
+        "borg_id": archive.borg_id,
+        "nfiles": archive.nfiles,
+        "known": list(known),
+    }
+    argv = commands.list_archive(archive.name)
+    return [borg_step("index", repository, argv, parameters=parameters)]
+
+
+def _fields(job: IndexJob) -> dict[str, Any]:
+    return {"archive_id": job.options.get("archive_id"), "archive": job.options.get("archive")}
+
+
+INDEX = Kind(
+    name="index",
+    label="Index",
+    row=IndexJob,
+    access="shared",
+    permission=Permission.RUN,
+    steps=_steps,
+    fields=_fields,
+)

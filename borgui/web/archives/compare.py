@@ -1,0 +1,97 @@
+"""What changed between two archives of a repository, folder by folder."""
+
+from typing import Any
+
+from flask import Response, redirect, request, url_for
+from sqlalchemy import select
+from werkzeug.wrappers import Response as AnyResponse
+
+from borgui import contents
+from borgui.errors import Conflict
+from borgui.models import Archive, Session
+from borgui.repositories import load as load_repository
+from borgui.web.archives.blueprint import archives, config, crumbs, load, page_number, place
+from borgui.web.archives.browse import unlisted
+from borgui.web.layout import page
+
+PER_PAGE = 200
+OFFERED = 300
+"""Archives that the two fields offer; what was ticked in the list is offered besides."""
+
+
+@archives.get("/repositories/<int:repository_id>/compare")
+def compare(repository_id: int) -> AnyResponse:
+    """Choose two archives, and see what differs between them, the older one first."""
+    repository = load_repository(Session(), repository_id)
+    ticked = request.args.getlist("archive", type=int)
+    if len(set(ticked)) == 2:
+        one, two = sorted(map(load, set(ticked)), key=lambda each: (each.start, each.id))
+        return redirect(
+            url_for("archives.compare", repository_id=repository_id, before=one.id, after=two.id),
+            303,
+        )
+    before, after = _chosen("before"), _chosen("after")
+    values: dict[str, Any] = {
+        "repository": repository,
+        "tab": "archives",
+        "before": before,
+        "after": after,
+        "offered": _offered(repository_id, before, after),
+        "ticked": len(set(ticked)),
+        "path": "",
+        "crumbs": [],
+        "found": None,
+        "unlisted": [],
+    }
+    if before is None or after is None:
+        return page("archives/compare.html", **values)
+    return page("archives/compare.html", **{**values, **_compared(before, after)})
+
+
+@archives.get("/repositories/<int:repository_id>/compare/changes")
+def changes(repository_id: int) -> Response:
+    """What differs, as a partial."""
+    repository = load_repository(Session(), repository_id)
+    before = load(request.args.get("before", 0, type=int))
+    after = load(request.args.get("after", 0, type=int))
+    return page(
+        "archives/_changes.html",
+        repository=repository,
+        before=before,
+        after=after,
+        **_compared(before, after),
+    )
+
+
+def _compared(before: Archive, after: Archive) -> dict[str, Any]:
+    path = place(request.args)
+    values: dict[str, Any] = {"path": path, "crumbs": crumbs(path), "found": None, "unlisted": []}
+    lacking = [each for each in (before, after) if not contents.is_indexed(config(), each)]
+    if lacking:
+        return {**values, "unlisted": [unlisted(each) for each in lacking]}
+    try:
+        found = contents.compare(
+            config(), before, after, path, page=page_number(), per_page=PER_PAGE
+        )
+    except Conflict as error:
+        if error.code != "index_missing":
+            raise
+        return {**values, "unlisted": [unlisted(each) for each in (before, after)]}
+    return {**values, "found": found}
+
+
+def _chosen(name: str) -> Archive | None:
+    number = request.args.get(name, 0, type=int)
+    return load(number) if number > 0 else None
+
+
+def _offered(repository_id: int, *besides: Archive | None) -> list[Archive]:
+    """The newest archives, and those that are chosen already."""
+    rows = Session.scalars(
+        select(Archive)
+        .where(Archive.repository_id == repository_id)
+        .order_by(Archive.start.desc(), Archive.id.desc())
+        .limit(OFFERED)
+    ).all()
+    more = [each for each in besides if each is not None and each not in rows]
+    return [*rows, *more]

@@ -1,0 +1,207 @@
+"""The form that puts files back: what, from which archive, and where to."""
+
+import posixpath
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Response, redirect, request, url_for
+from flask_login import current_user
+from werkzeug.wrappers import Response as AnyResponse
+
+from borgui import contents
+from borgui.borg.selection import Selected, common_folder, stripped
+from borgui.errors import Conflict, Forbidden, Invalid, NotFound
+from borgui.extensions import queue_redis
+from borgui.index import Entry
+from borgui.jobs import kind_of
+from borgui.jobs.requests import start
+from borgui.models import Archive, Session
+from borgui.security.access import can
+from borgui.security.permissions import Permission
+from borgui.validation import checked, to_b64
+from borgui.web.archives.blueprint import archives, can_start, config, load, place, selection
+from borgui.web.forms import line, ticked, token
+from borgui.web.layout import page
+
+NAMED = 12
+"""Selected things that the form names one by one."""
+MEASURED = 300
+"""Selected things whose sizes are added up; beyond, the sum is not shown."""
+
+LABELS = {
+    "destination": "Folder",
+    "strip_components": "How much of the paths is kept",
+    "paths": "What is restored",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class What:
+    """What is to be restored. ``size`` and ``files`` in all, None where not known."""
+
+    paths: list[str]
+    entries: list[Entry | None]
+    size: int | None
+    files: int | None
+
+    @property
+    def example(self) -> str:
+        """The first of it."""
+        return self.paths[0] if self.paths else ""
+
+    @property
+    def common(self) -> str:
+        """The folder that all of it lies in."""
+        return common_folder([Selected(path) for path in self.paths], 0)
+
+    @property
+    def keeps(self) -> list[tuple[int, str]]:
+        """How many leading parts can be taken off, and where the first thing comes to lie."""
+        depth = len([part for part in self.common.split("/") if part])
+        return [(count, stripped(self.example, count)) for count in range(depth, -1, -1)]
+
+
+@archives.get("/archives/<int:archive_id>/restore")
+def restore_form(archive_id: int) -> Response:
+    """The form for what the address names; for the whole archive where it names nothing."""
+    archive = load(archive_id)
+    paths = selection(request.args)
+    if not paths and (path := place(request.args)):
+        paths = [path]
+    return _form(archive, paths, {}, {}, 200)
+
+
+@archives.post("/archives/<int:archive_id>/selection")
+def act_on_selection(archive_id: int) -> AnyResponse:
+    """The form for what was ticked; the folder itself where nothing was."""
+    archive = load(archive_id)
+    paths = selection(request.form)
+    if not paths and (here := request.form.get("at_b64")):
+        paths = selection(_only(here))
+    if request.form.get("act") == "download":
+        return _download(archive, paths)
+    if not can(Permission.RUN):
+        raise Forbidden("forbidden", "Your role does not allow this.")
+    return _form(archive, paths, {}, {}, 200)
+
+
+@archives.post("/archives/<int:archive_id>/restore")
+def restore(archive_id: int) -> AnyResponse:
+    """Start it; leads to the job. A fault is shown at its field, and nothing typed is lost."""
+    archive = load(archive_id)
+    paths = selection(request.form)
+    kind = kind_of("restore")
+    try:
+        if kind.body is None:
+            raise LookupError("the kind restore takes nothing")
+        data = checked(kind.body, _values(paths)).model_dump()
+        job = start(
+            Session(),
+            queue_redis(),
+            config(),
+            kind,
+            archive.repository,
+            {**data, "archive_id": archive.id},
+            user_id=current_user.id,
+            idempotency_key=token(),
+        )
+    except Invalid as error:
+        Session.rollback()
+        return _form(load(archive_id), paths, _given(), _by_field(error.fields), 422)
+    return redirect(url_for("jobs.show", job_id=job.id), 303)
+
+
+def _values(paths: Sequence[str]) -> dict[str, Any]:
+    """What the kind takes, from the form."""
+    values: dict[str, Any] = {
+        "paths_b64": [to_b64(path) for path in paths],
+        "overwrite": ticked("overwrite"),
+        "dry_run": ticked("dry_run"),
+    }
+    if request.form.get("to") != "folder":
+        return {**values, "destination": "/", "strip_components": 0}
+    odd = request.form.get("destination_b64")
+    if odd and not line("destination"):
+        values["destination_b64"] = odd
+    else:
+        # not stripped at its end: a folder's name may end with a blank
+        values["destination"] = request.form.get("destination", "").strip("\r\n") or None
+    count = line("strip_components")
+    values["strip_components"] = int(count) if count.isdecimal() and len(count) < 5 else 0
+    return values
+
+
+def _given() -> dict[str, Any]:
+    return {
+        "to": request.form.get("to", ""),
+        "destination": request.form.get("destination", ""),
+        "destination_b64": request.form.get("destination_b64", ""),
+        "strip_components": line("strip_components"),
+        "overwrite": ticked("overwrite"),
+        "dry_run": ticked("dry_run"),
+    }
+
+
+def _by_field(fields: dict[str, str]) -> dict[str, str]:
+    """The faults by the form's own fields."""
+    names = {"destination_b64": "destination", "paths_b64": "paths"}
+    return {names.get(name, name): text for name, text in fields.items()}
+
+
+def _form(
+    archive: Archive,
+    paths: Sequence[str],
+    given: dict[str, Any],
+    errors: dict[str, str],
+    status: int,
+) -> Response:
+    if not can_start("restore"):
+        raise NotFound("not_found", "This version cannot restore.")
+    what = measured(archive, paths)
+    return page(
+        "archives/restore.html",
+        status,
+        archive=archive,
+        repository=archive.repository,
+        what=what,
+        named=NAMED,
+        form={"to": "original", "strip_components": str(what.keeps[0][0]), **given},
+        parent=posixpath.dirname(what.example),
+        errors=errors,
+        labels=LABELS,
+    )
+
+
+def measured(archive: Archive, paths: Sequence[str]) -> What:
+    """What ``paths`` are in the archive; unknown as far as its contents are not listed."""
+    if not paths:
+        return What([], [], archive.original_size, archive.nfiles)
+    entries: list[Entry | None] = []
+    try:
+        for path in paths[:MEASURED]:
+            entries.append(contents.entry(config(), archive, path))
+    except (Conflict, NotFound):
+        entries = [*entries, *([None] * (len(paths) - len(entries)))]
+    known = [each for each in entries if each is not None]
+    if len(known) < len(paths):
+        return What(list(paths), entries, None, None)
+    size = sum(each.size or 0 for each in known)
+    files = sum(1 if each.files is None else each.files for each in known)
+    return What(list(paths), entries, size, files)
+
+
+def _download(archive: Archive, paths: Sequence[str]) -> AnyResponse:
+    """Prepare a download of it; leads to the job that does."""
+    if not can_start("download"):
+        raise NotFound("not_found", "This version cannot prepare downloads.")
+    kind = kind_of("download")
+    if not can(kind.permission):
+        raise Forbidden("forbidden", "Your role does not allow this.")
+    raise NotFound("not_found", "This version cannot prepare downloads.")
+
+
+def _only(b64: str) -> Any:
+    from werkzeug.datastructures import MultiDict
+
+    return MultiDict({"path_b64": b64})

@@ -1,0 +1,132 @@
+"""Filters, globs, paging and time of searches and comparisons; what a listing's line says."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from borgui.borg.listing import Attributes, ListingError, parse, render, unquote
+from borgui.index import ArchiveIndex, Kind, Query, changes, compare, search
+from tests.unit.index.listings import attributes, write
+from tests.unit.index.test_writer import tree
+
+DAY = 86_400_000_000
+
+
+@pytest.fixture
+def index(tmp_path: Path):
+    path = tmp_path / "1.db"
+    lines = [
+        ("srv", attributes("d")),
+        ("srv/Report 2026.PDF", attributes(size=100, mtime=10 * DAY)),
+        ("srv/report[1].pdf", attributes(size=2000, mtime=20 * DAY)),
+        ("srv/reports", attributes("d", mtime=5 * DAY)),
+        ("srv/reports/a-b.txt", attributes(size=5, mtime=30 * DAY)),
+        ("srv/reports/link", attributes("l", size=4, source="a-b.txt")),
+    ]
+    write(path, "one", lines)
+    lines[1] = ("srv/Report 2026.PDF", attributes(size=101, mtime=11 * DAY))
+    write(path, "two", lines)
+    with ArchiveIndex(path) as index:
+        yield index
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        (Query("report"), {"Report 2026.PDF", "report[1].pdf", "reports"}),
+        (Query("*.pdf"), {"Report 2026.PDF", "report[1].pdf"}),
+        (Query("report ????.*"), {"Report 2026.PDF"}),
+        (Query("report[[]1].pdf"), {"report[1].pdf"}),
+        (Query("report[!s]*"), {"Report 2026.PDF", "report[1].pdf"}),
+        (Query("*[z-a]*"), set()),
+        (Query("[!z-a]*k"), {"link"}),
+        (Query("[a"), set()),
+        (Query("a[+--]b*"), {"a-b.txt"}),
+        (Query("SRV/reports/*"), {"a-b.txt", "link"}),
+        (Query("reports/LINK"), {"link"}),
+        (Query("\0"), set()),
+        (Query("nothing"), set()),
+        (Query("", smallest=1000, kinds=frozenset({Kind.FILE})), {"report[1].pdf"}),
+        (Query("report", largest=101, kinds=frozenset({Kind.FILE})), {"Report 2026.PDF"}),
+        (Query(oldest=datetime(1970, 1, 30, tzinfo=UTC)), {"a-b.txt", "srv", "link"}),
+        (Query("r", newest=datetime(1970, 1, 6, tzinfo=UTC)), {"reports"}),
+        (Query(kinds=frozenset({Kind.SYMLINK})), {"link"}),
+    ],
+)
+def test_search(index: ArchiveIndex, query: Query, names: set[str]) -> None:
+    found = search(index, query)
+    assert {hit.path.rpartition("/")[2] for hit in found.hits} == names
+    assert found.is_complete
+
+
+def test_history(index: ArchiveIndex) -> None:
+    (hit,) = search(index, Query("report 2026"), ["one", "two"]).hits
+    assert [(v.entry.size, v.first, v.last) for v in hit.versions] == [
+        (100, "one", "one"),
+        (101, "two", "two"),
+    ]
+    (hit,) = search(index, Query("report 2026"), ["two"]).hits
+    assert [version.entry.size for version in hit.versions] == [101]
+    (version,) = index.versions("srv/reports/a-b.txt", ["one", "two"])
+    assert (version.first, version.last, version.archives) == ("one", "two", 2)
+    assert search(index, Query("report 2026"), ["other"]).hits == []
+
+
+def test_pages_and_time(tmp_path: Path) -> None:
+    path = tmp_path / "1.db"
+    write(path, "one", tree(30, 10))
+    write(path, "two", tree(40, 11))
+    with ArchiveIndex(path) as index:
+        whole = search(index, Query("file"), limit=1000)
+        assert (len(whole.hits), whole.has_more) == (440, False)
+        second = search(index, Query("file"), offset=100, limit=50)
+        assert second.hits == whole.hits[100:150]
+        assert second.has_more
+        assert not search(index, Query("file-"), seconds=0).is_complete
+        page = compare(index, "one", "two", "srv", offset=5, limit=10)
+        assert [change.entry.name for change in page.changes] == [f"{n:04}" for n in range(5, 15)]
+        assert page.has_more
+        assert (page.counts.added, page.counts.removed, page.counts.modified) == (140, 0, 0)
+        assert page.changes[0].counts.added_size == 10
+        flat = changes(index, "two", "one", offset=29, limit=2)
+        assert [(each.status, each.path) for each in flat.changes] == [
+            ("removed", "srv/0029/file-00010.dat"),
+            ("removed", "srv/0030"),
+        ]
+        assert not changes(index, "one", "two", limit=1000, seconds=0).is_complete
+        with pytest.raises(LookupError):
+            compare(index, "one", "two", "srv/none")
+
+
+ITEMS = st.builds(
+    Attributes,
+    st.sampled_from("-dlhpbcs"),
+    st.just("rwxr-xr-x"),
+    st.integers(0, 2**32),
+    st.integers(0, 2**32),
+    st.text(),
+    st.text(),
+    st.integers(0, 2**62),
+    st.integers(0, 2**60),
+    st.booleans(),
+    st.text(),
+)
+
+
+@given(ITEMS)
+def test_attributes_are_read_as_they_are_said(item: Attributes) -> None:
+    assert parse(render(item)) == item
+
+
+@given(st.text(st.characters()))
+def test_literals(text: str) -> None:
+    assert unquote(repr(text)) == text
+
+
+@pytest.mark.parametrize("literal", ["", "'", "x", "b'x'", "'x", "1", "f'{x}'", "'\\"])
+def test_no_literals(literal: str) -> None:
+    with pytest.raises(ListingError):
+        unquote(literal)
