@@ -71,6 +71,11 @@ class Config:
         return self.data_dir / "indexes"
 
     @property
+    def downloads(self) -> Path:
+        """What downloads prepared: see :mod:`borgui.downloads`."""
+        return self.data_dir / "downloads"
+
+    @property
     def run(self) -> Path:
         """Lock and state files of what runs on this machine."""
         return self.data_dir / "run"

@@ -20,6 +20,12 @@ class NotFound(DomainError):
     status = 404
 
 
+class Gone(DomainError):
+    """It was there, and will not be again."""
+
+    status = 410
+
+
 class Conflict(DomainError):
     """Clashes with the present state."""
 

@@ -119,6 +119,7 @@ def prepare(config: Config, *roles: str) -> list[int]:
 def upgrade(config: Config) -> Engine:
     """Bring the database up to date. Web and control may start at once: one does it, one waits."""
     lock = hold(config.run, "migrate", patience=MIGRATION_SECONDS)
+    _require_key(config)
     try:
         engine = database.configure(config.sqlalchemy_url, Sealer(security_keys.load(config)))
         if schema.is_from_the_future(engine):
@@ -208,6 +209,18 @@ def _with_redis(config: Config, target: Callable[[str], None]) -> Callable[[], N
         target(embedded_redis.url(config))
 
     return run
+
+
+def _require_key(config: Config) -> None:
+    """A new key beside an old database would make every passphrase in it unreadable."""
+    key = config.data_dir / security_keys.FILE_NAME
+    database_file = config.data_dir / "borgui.db"
+    if config.secret_key is None and not key.exists() and database_file.exists():
+        raise CannotStart(
+            f"{key} is missing, but the database is there: without that key the passphrases in it"
+            " cannot be read. Put the file back from your backup, or set BORGUI_SECRET_KEY to the"
+            " one it was made with."
+        )
 
 
 def _require_port(config: Config) -> None:

@@ -28,6 +28,7 @@ class SettingsChange(Input):
     backup_limit: Annotated[int, Field(ge=0, le=64)] | None = None
     auto_index: bool | None = None
     auto_index_idle_seconds: Annotated[int, Field(ge=0, le=86_400)] | None = None
+    download_hours: Annotated[int, Field(ge=1, le=720)] | None = None
 
 
 def change(session: Session, data: SettingsChange) -> Settings:

@@ -2,11 +2,33 @@
 
 from flask import Blueprint
 
-from borgui.api import archives, auth, folders, jobs, kinds, openapi, repositories, settings, tokens
+from borgui.api import (
+    archives,
+    auth,
+    downloads,
+    folders,
+    jobs,
+    kinds,
+    openapi,
+    repositories,
+    settings,
+    tokens,
+)
 from borgui.api.blueprint import api
 from borgui.api.health import health
 
-RESOURCES = (archives, auth, folders, jobs, kinds, openapi, repositories, settings, tokens)
+RESOURCES = (
+    archives,
+    auth,
+    downloads,
+    folders,
+    jobs,
+    kinds,
+    openapi,
+    repositories,
+    settings,
+    tokens,
+)
 """Importing one adds its routes to the blueprint."""
 
 BLUEPRINTS: tuple[Blueprint, ...] = (health, api)

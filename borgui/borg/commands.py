@@ -107,6 +107,22 @@ def extract(archive: str, paths: Sequence[str] = (), *, strip_components: int = 
     return [*argv, "--", _archive(archive), *paths]
 
 
+def extract_to_stdout(archive: str, paths: Sequence[str]) -> list[str]:
+    """``borg extract`` that writes the contents of regular files to stdout, one after the other."""
+    return ["extract", *_COMMON, "--stdout", "--", _archive(archive), *paths]
+
+
+def export_tar(archive: str, paths: Sequence[str] = (), *, strip_components: int = 0) -> list[str]:
+    """``borg export-tar`` to stdout, in GNU's format; ``paths`` as for :func:`extract`.
+
+    No ``--progress``: for that borg would go through the archive twice.
+    """
+    argv = ["export-tar", *_COMMON]
+    if strip_components:
+        argv.append(f"--strip-components={strip_components}")
+    return [*argv, "--", _archive(archive), "-", *paths]
+
+
 def list_entries(archive: str, paths: Sequence[str] = ()) -> list[str]:
     """``borg list`` of an archive: a line of JSON for each entry, with type, path and size."""
     return ["list", *_COMMON, "--json-lines", "--format={size}", "--", _archive(archive), *paths]

@@ -37,6 +37,7 @@ _DATA: Final = {
     "create": "No new archive was made; the existing ones are untouched.",
     "extract": "Nothing in the repository was changed.",
     "preview": "Nothing in the repository was changed.",
+    "download": "Nothing in the repository was changed.",
     "list": "Nothing in the repository was changed.",
     "info": "Nothing in the repository was changed.",
     "delete_repository": "Some of the repository's data may already be deleted.",

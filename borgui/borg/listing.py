@@ -45,7 +45,8 @@ class Attributes(NamedTuple):
 
 def unquote(literal: str) -> str:
     """The text a Python string literal stands for; raises :class:`ListingError`."""
-    if "\\" not in literal and literal[:1] in ("'", '"') and literal[:1] == literal[-1:]:
+    quote = literal[:1]
+    if "\\" not in literal and quote in ("'", '"') and literal.find(quote, 1) == len(literal) - 1:
         return literal[1:-1]
     try:
         text = ast.literal_eval(literal)

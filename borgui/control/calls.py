@@ -8,7 +8,7 @@ from typing import Any
 
 from redis import Redis
 
-from borgui import live
+from borgui import downloads, live
 from borgui.config import Config
 from borgui.jobs import admission, retention
 from borgui.jobs import finish as finishing
@@ -89,6 +89,7 @@ def reconcile() -> None:
         for job in ended:
             _after(context, job)
         retention.remove_stray_indexes(context.session, _State.config.indexes)
+        downloads.sweep(context.session, _State.config.downloads)
         _State.auto_index.consider(context, _State.redis)
         wakeups.arm(context.session, _State.redis)
 

@@ -21,6 +21,9 @@ VERSION: Final = 1
 
 PAGE_BYTES: Final = 8192
 CACHE_KIB: Final = 8192
+CHECKPOINT_PAGES: Final = 4096
+"""Pages written before they are moved into the file proper, which waits for the disk."""
+
 BUSY_SECONDS: Final = 60.0
 """How long a writer waits for another; only the node of a huge folder takes more than moments."""
 
@@ -193,7 +196,7 @@ def _open(path: Path) -> sqlite3.Connection:
             "synchronous = normal",
             "secure_delete = off",
             f"cache_size = -{CACHE_KIB}",
-            "wal_autocheckpoint = 1000",
+            f"wal_autocheckpoint = {CHECKPOINT_PAGES}",
             "journal_size_limit = 16777216",
         ):
             connection.execute(f"pragma {pragma}")

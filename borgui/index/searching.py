@@ -22,9 +22,6 @@ MOST_PLACES: Final = 1000
 """Paths at which one folder is found; equal folders are stored once, wherever they are."""
 
 
-_WILD: Final = {"*": ".*", "?": "."}
-
-
 @dataclass(frozen=True, slots=True)
 class Query:
     """What is looked for.
@@ -246,24 +243,34 @@ class _Scan:
 
 def _translate(glob: str) -> tuple[str, list[str]]:
     """A glob as a regular expression, and the plain texts that stand in it."""
-    regex = ""
+    chunks = [""]
     literals = [""]
     position = 0
     while position < len(glob):
         char = glob[position]
         end = _set_end(glob, position) if char == "[" else -1
         if end > 0:
-            regex += _translate_set(glob[position + 1 : end])
+            chunks[-1] += _translate_set(glob[position + 1 : end])
             literals.append("")
             position = end
-        elif char in _WILD:
-            regex += _WILD[char]
+        elif char in "*?":
+            chunks += [""] if char == "*" else []
+            chunks[-1] += "" if char == "*" else "."
             literals.append("")
         else:
-            regex += re.escape(char)
+            chunks[-1] += re.escape(char)
             literals[-1] += char
         position += 1
-    return regex, literals
+    return _joined(chunks), literals
+
+
+def _joined(chunks: list[str]) -> str:
+    """With anything between them; what follows a star is looked for once, never from further on:
+    trying every place for each of many stars would not end in a lifetime."""
+    if len(chunks) == 1:
+        return chunks[0]
+    inner = "".join(f"(?>.*?{chunk})" for chunk in chunks[1:-1])
+    return f"{chunks[0]}{inner}.*{chunks[-1]}"
 
 
 def _set_end(glob: str, start: int) -> int:

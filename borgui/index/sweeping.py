@@ -112,6 +112,7 @@ def _shrink(connection: sqlite3.Connection, until: float) -> bool:
     while time.monotonic() < until:
         (free,) = connection.execute("pragma freelist_count").fetchone()
         if not free:
+            connection.execute("pragma busy_timeout = 0")  # a reader may look at it for long
             connection.execute("pragma wal_checkpoint(truncate)").fetchall()
             return True
         connection.execute(f"pragma incremental_vacuum({PAGES})").fetchall()

@@ -8,6 +8,7 @@ from borgui.jobs.backup import BACKUP
 from borgui.jobs.break_lock import BREAK_LOCK
 from borgui.jobs.delete_archives import DELETE_ARCHIVES
 from borgui.jobs.delete_repository import DELETE_REPOSITORY
+from borgui.jobs.download import DOWNLOAD
 from borgui.jobs.import_repository import IMPORT
 from borgui.jobs.index import INDEX
 from borgui.jobs.init import INIT
@@ -19,6 +20,7 @@ from borgui.jobs.restore import RESTORE
 KINDS: tuple[Kind, ...] = (
     BACKUP,
     RESTORE,
+    DOWNLOAD,
     INDEX,
     INIT,
     IMPORT,

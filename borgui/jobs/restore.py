@@ -4,7 +4,6 @@ A page starts one with ``requests.start(session, queue, config, RESTORE, archive
 checked(RestoreInput, values).model_dump() | {"archive_id": archive.id}, user_id=…)``.
 """
 
-import base64
 import os
 from typing import Annotated, Any
 
@@ -14,23 +13,16 @@ from sqlalchemy.orm import Mapped, Session, mapped_column, object_session
 
 from borgui.borg import commands, selection
 from borgui.borg.display import printable_path
-from borgui.borg.selection import Selected
 from borgui.config import Config
 from borgui.errors import Invalid
 from borgui.jobs.job import Job, Priority, Status
 from borgui.jobs.kind import Context, Kind, Outcome, Refused, Route, Step
+from borgui.jobs.selecting import Selection, decoded, selected, short
 from borgui.jobs.steps import borg_step, encode
 from borgui.models import Archive, Repository
 from borgui.models.types import PathBytes, PathList
 from borgui.security.permissions import Permission
-from borgui.validation import Input, PathB64, PathText, path_fields, to_b64
-
-MOST_PATHS = 1000
-"""Borg holds every entry of an archive against each of them."""
-MOST_PATH_BYTES = 500_000
-"""Of all paths together: they stand in borg's command line, which the kernel limits."""
-LONGEST_PATH, LONGEST_NAME = 4095, 255
-"""Bytes, of Linux."""
+from borgui.validation import PathB64, PathText, path_fields, to_b64
 
 
 class RestoreJob(Job):
@@ -78,44 +70,18 @@ def _absolute(path: str) -> str:
         raise ValueError("Give an absolute path; it begins with a slash.")
     if ".." in path.split("/"):
         raise ValueError("The path may not hold .. as a part.")
-    return _short(path)
-
-
-def _stored(path: str) -> str:
-    problem = selection.problem(path)
-    if problem:
-        raise ValueError(problem)
-    return _short(path.rstrip("/"))
-
-
-def _short(path: str) -> str:
-    raw = os.fsencode(path)
-    if len(raw) > LONGEST_PATH:
-        raise ValueError(f"A path may have at most {LONGEST_PATH} bytes.")
-    if any(len(part) > LONGEST_NAME for part in raw.split(b"/")):
-        raise ValueError(f"A name in a path may have at most {LONGEST_NAME} bytes.")
-    return path
-
-
-def _few(paths: list[str]) -> list[str]:
-    if sum(len(os.fsencode(path)) + 1 for path in paths) > MOST_PATH_BYTES:
-        raise ValueError("These are too many for one job. Select whole folders.")
-    return paths
+    return short(path)
 
 
 Destination = Annotated[PathText, AfterValidator(_absolute)]
 DestinationB64 = Annotated[PathB64, AfterValidator(_absolute), AfterValidator(to_b64)]
-Stored = Annotated[PathText, AfterValidator(_stored)]
-StoredB64 = Annotated[PathB64, AfterValidator(_stored), AfterValidator(to_b64)]
 
 
-class RestoreInput(Input):
-    """What a restore takes. ``paths`` as borg's listings show them, ``paths_b64`` exactly."""
+class RestoreInput(Selection):
+    """What a restore takes."""
 
     destination_b64: DestinationB64 | None = None
     destination: Destination | None = Field(None, validate_default=True)
-    paths: Annotated[list[Stored], Field(max_length=MOST_PATHS), AfterValidator(_few)] = []
-    paths_b64: Annotated[list[StoredB64], Field(max_length=MOST_PATHS), AfterValidator(_few)] = []
     strip_components: int = Field(0, ge=0, le=1000)
     overwrite: bool = False
     dry_run: bool = False
@@ -150,16 +116,7 @@ def _check(config: Config, repository: Repository | None, options: dict[str, Any
 
 def _destination(options: dict[str, Any]) -> str:
     text = options.get("destination")
-    return str(text) if text else _decoded(options["destination_b64"])
-
-
-def _selected(options: dict[str, Any]) -> list[Selected]:
-    shown = [Selected(path, shown=True) for path in options.get("paths") or ()]
-    return [*shown, *(Selected(_decoded(each)) for each in options.get("paths_b64") or ())]
-
-
-def _decoded(text: str) -> str:
-    return os.fsdecode(base64.b64decode(text))
+    return str(text) if text else decoded(options["destination_b64"])
 
 
 # -- its way -----------------------------------------------------------------------------------
@@ -177,7 +134,7 @@ def _take_over(job: RestoreJob, archive: Archive | None) -> None:
     if archive is not None:
         job.archive_id, job.archive = archive.id, archive.name
     job.destination = _destination(options)
-    job.paths = [each.path for each in _selected(options)]
+    job.paths = [each.path for each in selected(options)]
     job.strip_components = options.get("strip_components") or 0
     job.overwrite = bool(options.get("overwrite"))
     job.dry_run = bool(options.get("dry_run"))
@@ -191,15 +148,15 @@ def _steps(context: Context, job: RestoreJob) -> list[Step]:
     if archive is None or archive.repository_id != repository.id:
         raise Refused("archive_gone", "The archive is no longer there.")
     _take_over(job, archive)
-    selected = _selected(job.options)
-    paths = selection.arguments(selected)
+    chosen = selected(job.options)
+    paths = selection.arguments(chosen)
     parameters = {
         "destination_b64": encode(job.destination),
-        "paths_b64": [encode(each.path) for each in selected],
-        "shown": [each.shown for each in selected],
+        "paths_b64": [encode(each.path) for each in chosen],
+        "shown": [each.shown for each in chosen],
         "strip_components": job.strip_components,
         "overwrite": job.overwrite,
-        "expected_size": None if selected or job.strip_components else archive.original_size,
+        "expected_size": None if chosen or job.strip_components else archive.original_size,
     }
     if job.dry_run:
         argv = commands.list_entries(archive.name, paths)
@@ -225,12 +182,12 @@ def _settle(_session: Session, job: RestoreJob, outcome: Outcome) -> None:
     job.unmatched = _list(result, "unmatched_b64")
     partial = result.get("partial_file_b64")
     if partial and outcome.get("status") != Status.COMPLETED:
-        job.partial_file = _decoded(partial)
+        job.partial_file = decoded(partial)
 
 
 def _list(result: dict[str, Any], name: str) -> list[str] | None:
     given = result.get(name)
-    return None if given is None else [_decoded(each) for each in given]
+    return None if given is None else [decoded(each) for each in given]
 
 
 # -- how it is shown ---------------------------------------------------------------------------

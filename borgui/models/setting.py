@@ -38,6 +38,8 @@ class Settings:
     """Whether what a backup made is indexed by itself, once nothing else is to be done."""
     auto_index_idle_seconds: int = 60
     """How long a machine must have been idle for that."""
+    download_hours: int = 24
+    """How long a prepared download is kept."""
 
 
 def read_settings(session: Session) -> Settings:

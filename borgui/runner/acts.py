@@ -7,6 +7,7 @@ that needs more than that adds a function and a line here, and edits nothing els
 
 from collections.abc import Callable
 
+from borgui.runner.download import download
 from borgui.runner.indexing import index
 from borgui.runner.restore import extract, preview
 from borgui.runner.spec import Step
@@ -16,6 +17,7 @@ Act = Callable[[Work, Step], None]
 """Raises :class:`~borgui.runner.failure.FailedError` when the job cannot go on."""
 
 ACTS: dict[str, Act] = {
+    "download": download,
     "extract": extract,
     "index": index,
     "preview": preview,

@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 from borgui.borg import commands, extracted
 from borgui.borg.display import printable_path
 from borgui.borg.extracted import Loss
+from borgui.borg.progress import Progress
 from borgui.borg.selection import (
     Selected,
     common_folder,
@@ -226,7 +227,8 @@ class _Placing(_Restore):
         finally:
             placed = placing.placed
             self._put(_figures(placed))
-            self._publish(ended, placed, None)
+            figures = {"nfiles": placed.nfiles, "restored_size": placed.size}
+            self._publish(replace(ended.progress, **figures))
         if placed.left_count:
             self.work.log.line(f"Left alone because it was there already: {placed.left_count}")
         for path in placed.left:
@@ -238,7 +240,8 @@ class _Placing(_Restore):
 
     def _tick(self, ended: Ended, placed: Placed) -> None:
         if self.reader.is_due():
-            self._publish(ended, placed, "Putting the files in place")
+            now = replace(ended.progress, progress_message="Putting the files in place")
+            self._publish(now)
             self.staging.tell(**_figures(placed, named=0))
         self.work.check_stop(self._said(placed))
 
@@ -247,17 +250,8 @@ class _Placing(_Restore):
             return NOTHING_PLACED
         return f"{_files(placed.nfiles)} ({size_text(placed.size)}) had been put in place."
 
-    def _publish(self, ended: Ended, placed: Placed, message: str | None) -> None:
-        self.work.progress(
-            replace(
-                ended.progress,
-                progress_message=message,
-                current_file=None,
-                nfiles=placed.nfiles,
-                restored_size=placed.size,
-                eta_seconds=None,
-            )
-        )
+    def _publish(self, progress: Progress) -> None:
+        self.work.progress(replace(progress, current_file=None, eta_seconds=None))
 
     def _lost(self, name: bytes, error: OSError) -> None:
         self.work.warn(

@@ -111,6 +111,7 @@ def removing(marker: Path) -> Iterator[None]:
     for path in _paths(facts.get("made")):
         with suppress(OSError):  # it holds something: then it was needed
             Path(path).rmdir()
+    marker.with_suffix(".draft").unlink(missing_ok=True)
     if is_clean:
         marker.unlink(missing_ok=True)
 

@@ -26,6 +26,7 @@ FIGURES = (
     "original_size",
     "compressed_size",
     "deduplicated_size",
+    "restored_size",
     "backup_speed",
     "eta_seconds",
 )
@@ -78,6 +79,7 @@ class JobLine:
     original_size: int | None = None
     compressed_size: int | None = None
     deduplicated_size: int | None = None
+    restored_size: int | None = None
     backup_speed: float | None = None
     eta_seconds: int | None = None
     warning_count: int | None = None
@@ -120,6 +122,8 @@ class JobLine:
             parts.append(f"{self.nfiles:,} file{'' if self.nfiles == 1 else 's'}")
         if self.original_size is not None:
             parts.append(filters.size_text(self.original_size))
+        if self.restored_size is not None:
+            parts.append(filters.size_text(self.restored_size))
         if self.deduplicated_size is not None:
             parts.append(f"{filters.size_text(self.deduplicated_size)} new")
         return " · ".join(parts)

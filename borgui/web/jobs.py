@@ -211,6 +211,8 @@ CONSEQUENCES = {
     "init": "Nothing can be backed up here until this is solved.",
     "import": "Nothing in the repository was changed.",
     "refresh": "Nothing in the repository was changed; the list of archives may be out of date.",
+    "restore": "The archive was not changed.",
+    "index": "The archive was not changed. It can be listed again.",
     "delete_repository": "Parts of the repository may be gone. Do not rely on what is left.",
 }
 """Whether data is in danger after a failure, for the kinds where that can be said."""

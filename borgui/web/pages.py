@@ -7,6 +7,7 @@ from borgui.security.permissions import Permission
 from borgui.web import layout
 from borgui.web.archives import archives
 from borgui.web.dashboard import dashboard
+from borgui.web.downloads import downloads
 from borgui.web.folders import folders
 from borgui.web.job_line import LABELS
 from borgui.web.jobs import jobs
@@ -14,7 +15,7 @@ from borgui.web.notices import missing, notices
 from borgui.web.repositories import repositories
 from borgui.web.settings import settings
 
-PAGES = (dashboard, repositories, archives, jobs, settings, folders, notices)
+PAGES = (dashboard, repositories, archives, downloads, jobs, settings, folders, notices)
 
 
 def register(app: Flask) -> None:

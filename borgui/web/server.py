@@ -8,8 +8,8 @@ from gunicorn.app.base import BaseApplication
 
 from borgui.config import Config
 
-WORKERS = 1
-THREADS = 16
+WORKERS = 2
+THREADS = 8
 
 
 class Server(BaseApplication):  # type: ignore[misc]

@@ -26,6 +26,7 @@ LABELS = {
     "backup_limit": "Backups at once",
     "auto_index": "Read new archives in the background",
     "auto_index_idle_seconds": "Seconds of rest before that",
+    "download_hours": "Downloads kept, in hours",
 }
 
 

@@ -20,6 +20,8 @@ MEASUREMENTS = {
     "partial": "partial:measure",
     "twenty": "twenty:measure",
     "large-file": "backups:of_a_large_file",
+    "index": "index:making",
+    "index-reading": "index:reading",
     "small-files": "backups:of_small_files",
 }
 """Name → module and function. Memory comes first: what the bench itself has imported by then is

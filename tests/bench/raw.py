@@ -1,10 +1,13 @@
 """Raw borg, as a person would run it: the yardstick."""
 
+import contextlib
 import os
 import shutil
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 PASSPHRASE = "s3cret phrase"
 ENCRYPTION = "repokey-blake2"
@@ -40,19 +43,38 @@ class RawBorg:
         """Remove a repository's folder."""
         shutil.rmtree(repository)
 
-    def _run(self, repository: Path, *arguments: str) -> None:
-        env = {
+    @contextlib.contextmanager
+    def importing(self, repository: Path, name: str) -> Iterator[IO[bytes]]:
+        """Make an archive of the tar that is written to what this gives."""
+        command = ["borg", "import-tar", f"::{name}", "-"]
+        with subprocess.Popen(command, env=self.env(repository), stdin=subprocess.PIPE) as process:
+            assert process.stdin is not None
+            yield process.stdin
+            process.stdin.close()
+            assert process.wait() == 0
+
+    def list_to_nowhere(self, repository: Path, name: str) -> None:
+        """List an archive as JSON, and throw it away."""
+        self._run(repository, "list", "--json-lines", f"::{name}")
+
+    def env(self, repository: Path) -> dict[str, str]:
+        """The environment of a borg on this repository."""
+        return {
             "PATH": os.environ["PATH"],
             "HOME": str(self._home),
             "LANG": "C.UTF-8",
             "BORG_BASE_DIR": str(self._home),
             "BORG_REPO": str(repository),
             "BORG_PASSPHRASE": PASSPHRASE,
+            "TZ": "UTC",
         }
+
+    def _run(self, repository: Path, *arguments: str) -> None:
         subprocess.run(
             ["borg", *arguments],
-            env=env,
+            env=self.env(repository),
             check=True,
             stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,  # of init: a page of advice
         )

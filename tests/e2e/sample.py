@@ -12,10 +12,13 @@ from typing import Any
 import redis
 
 from borgui import embedded_redis, live
+from borgui.borg.listing import Attributes, render
 from borgui.config import Config
+from borgui.index import IndexWriter
 from borgui.jobs import kind_of
 from borgui.jobs.backup import BackupJob
 from borgui.jobs.job import Job, Status
+from borgui.jobs.restore import RestoreJob
 from borgui.models import Archive, Repository, Session, User, now
 from borgui.security.passwords import hash_password
 
@@ -294,9 +297,98 @@ def life(config: Config, finished: int = 1000) -> dict[str, int]:
     ids["waiting"] = waiting(rows[1], f"Waits for backup #{ids['running']}.").id
     waiting(rows[4], "Waits for a free worker: 2 of 2 are busy.")
     ids["repository"], ids["odd"], ids["fresh"] = rows[1].id, rows[3].id, rows[6].id
+    ids |= contents(config, rows[1])
+    ids["restored"] = restored(rows[1], ids["before"])
     Session.commit()
     client.close()
     return ids
+
+
+def _item(kind: str = "-", size: int = 0, days: float = 30, source: str = "") -> Attributes:
+    mtime = int((now() - timedelta(days=days)).timestamp() * 10**6)
+    mode = {"d": "rwxr-xr-x", "l": "rwxrwxrwx"}.get(kind, "rw-r--r--")
+    shown = 0 if kind in "dh" else size
+    return Attributes(kind, mode, 1000, 1000, "anna", "users", shown, mtime, False, source)
+
+
+def _contents(version: int) -> dict[str, Attributes]:
+    """What an archive of the photos holds; a later ``version`` has lost and changed some."""
+    home = "home/anna/Documents"
+    found = {
+        f"{home}/Invoices": _item("d"),
+        f"{home}/Thesis": _item("d"),
+        f"{home}/thesis draft (final) [2].odt": _item(size=1_204_331 + 40_960 * version, days=9),
+        f"{home}/{'A very long name that somebody gave to a scan of the contract ' * 3}.pdf": _item(
+            size=48_204_331
+        ),
+        f"{home}/current": _item("l", source="/home/anna/Documents/Thesis"),
+        f"{home}/same as draft.odt": _item("h", source=f"{home}/thesis draft (final) [2].odt"),
+        f"{home}/socket": _item("s"),
+        f"{home}/disk": _item("b"),
+        f"{home}/empty.txt": _item(size=0, days=400),
+        f"{home}/lost.db": _item(size=4_812_000)._replace(is_broken=True),
+        f"{home}/ブックマーク.html": _item(size=88_123, days=2),
+        os.fsdecode(os.fsencode(f"{home}/") + b"r\xe9sum\xe9.doc"): _item(size=33_000, days=800),
+        f"{home}/tab\tand\nline.txt": _item(size=12),
+        LONG.lstrip("/"): _item(size=91_000_000),
+    }
+    for number in range(1000):
+        name = f"srv/photos/2024/11/IMG_{number:05d}.CR3"
+        found[name] = _item(size=24_000_000 + number * 1711, days=380 - number / 300)
+    for number in range(40):
+        name = f"{home}/Invoices/2026-{number % 12 + 1:02d} invoice {number}.pdf"
+        if number % 5 != version:
+            found[name] = _item(size=80_000 + number * 911 * (1 + version), days=90 - number)
+    if not version:
+        found[f"{home}/Thesis/chapter 4 – results.odt"] = _item(size=610_000, days=24)
+    return found
+
+
+def contents(config: Config, row: Repository) -> dict[str, int]:
+    """List what the two newest archives hold; a third stays without. Ids by what they are."""
+    newest = (
+        Session.query(Archive)
+        .filter_by(repository_id=row.id)
+        .order_by(Archive.start.desc())
+        .limit(3)
+        .all()
+    )
+    for version, archive in ((1, newest[0]), (0, newest[1])):
+        with IndexWriter(config.indexes / f"{row.id}.db", archive.borg_id) as writer:
+            entries = _contents(version).items()
+            writer.feed("".join(f"{render(it)}\t{name!r}\n" for name, it in entries).encode())
+            writer.finish()
+    return {"archive": newest[0].id, "before": newest[1].id, "unlisted": newest[2].id}
+
+
+def restored(row: Repository, archive_id: int) -> int:
+    """A restore that was cancelled while it overwrote; its id."""
+    name = Session.query(Archive.name).filter_by(id=archive_id).scalar()
+    job = RestoreJob(
+        status=Status.CANCELLED,
+        repository_id=row.id,
+        repository_name=row.name,
+        machine="local",
+        created_at=now() - timedelta(seconds=300),
+        started_at=now() - timedelta(seconds=299),
+        completed_at=now() - timedelta(seconds=120),
+        archive_id=archive_id,
+        archive=name,
+        destination="/srv/restored",
+        paths=["home/anna/Documents", ODD.lstrip("/"), LONG.lstrip("/")],
+        strip_components=2,
+        overwrite=True,
+        nfiles=8123,
+        restored_size=4_812_345_678,
+        left_alone_count=0,
+        unmatched=["home/anna/Documents/never there.txt"],
+        partial_file="/srv/restored" + LONG,
+        error_message="Cancelled by admin. 8,123 files had been restored; the one being written "
+        "may be incomplete.",
+    )
+    Session.add(job)
+    Session.flush()
+    return job.id
 
 
 def dump(ids: dict[str, int]) -> str:

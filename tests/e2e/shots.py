@@ -190,12 +190,51 @@ def photograph(camera: Camera, ids: dict[str, int]) -> None:
     for name in ("running", "unknown", "waiting", "warned", "failed"):
         take(f"job-{name}", f"/jobs/{ids[name]}")
     take("job-viewer", f"/jobs/{ids['warned']}", person="viewer", themes=("light",))
+    archives(camera, ids)
     take("settings", "/settings")
     take("tokens", "/account/tokens")
     take("not-found", "/nowhere", themes=("light",))
     take("danger", f"/repositories/{ids['repository']}/settings", act=_open_danger, whole=False)
     take("focus", f"/jobs/{ids['running']}", act=_focus_path, whole=False)
     take("more", "/", act=_open_more, whole=False)
+
+
+def archives(camera: Camera, ids: dict[str, int]) -> None:
+    """What archives hold: browse, search, versions, compare, restore."""
+    take = camera.take
+    repository, archive = f"/repositories/{ids['repository']}", f"/archives/{ids['archive']}"
+    documents = "path=home/anna/Documents"
+    take("archives-search", "/archives")
+    take("archives-found", "/archives?q=invoice&newer=2026-01-01")
+    take("archives-nothing", "/archives?q=no+such+thing", themes=("light",))
+    take("archive", archive)
+    take("archive-odd", f"{archive}?{documents}", act=_tick)
+    take("archive-many", f"{archive}?path=srv/photos/2024/11", whole=False)
+    take("archive-unlisted", f"/archives/{ids['unlisted']}")
+    take("versions", f"{repository}/versions?{documents}/thesis%20draft%20(final)%20[2].odt")
+    take("versions-gone", f"{repository}/versions?{documents}/Thesis/chapter 4 – results.odt")
+    compared = f"{repository}/compare?before={ids['before']}&after={ids['archive']}"
+    take("compare", compared)
+    take("compare-folder", f"{compared}&{documents}/Invoices", themes=("light",))
+    take("restore", f"{archive}/restore?{documents}/Invoices")
+    take("restore-overwrite", f"{archive}/restore?{documents}/Invoices", act=_overwrite)
+    take("restore-whole", f"{archive}/restore", themes=("light",))
+    take("restored", f"/jobs/{ids['restored']}")
+    take("delete-archives", f"{repository}/archives/delete?archive={ids['archive']}")
+    take("rename-archive", f"{archive}/rename", themes=("light",))
+
+
+def _tick(page: Page) -> None:
+    for box in page.locator("td.pick input").all()[1:4]:
+        box.check()
+
+
+def _overwrite(page: Page) -> None:
+    page.check("[name=to][value=folder]")
+    page.fill("#destination", "relative/folder")
+    page.check("#overwrite")
+    page.click("main form button.primary")
+    page.wait_for_selector(".summary")
 
 
 def _send_empty(page: Page) -> None:

@@ -340,3 +340,14 @@ def test_the_exit_code_reaches_the_shell() -> None:
     )
     words = "borgui: BORGUI_JOBS must be a whole number from 1 to 64, not 'many'\n"
     assert (done.returncode, done.stdout, done.stderr) == (2, "", words)
+
+
+def test_a_database_without_its_key_is_not_given_a_new_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BORGUI_DATA_DIR", str(tmp_path / "data"))
+    assert main(["migrate"]) == 0
+    (tmp_path / "data" / "secret.key").unlink()
+    assert main(["migrate"]) == 1
+    assert "secret.key is missing" in capsys.readouterr().err
+    assert not (tmp_path / "data" / "secret.key").exists()

@@ -256,8 +256,10 @@ def test_settings_form(admin: Someone) -> None:
         "retry_delay_seconds": "5",
         "backup_time_limit_hours": "12",
         "backup_limit": "1",
+        "auto_index_idle_seconds": "30",
     }
     assert admin.browser("POST", "/settings", data=form).status_code == 303
+    assert read_settings(Session()).auto_index is False
     assert read_settings(Session()).timezone == "Europe/Berlin"
     assert "Saved." in admin.browser("GET", "/settings").text
     wrong = admin.browser("POST", "/settings", data={**form, "timezone": "Nowhere",

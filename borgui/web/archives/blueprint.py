@@ -4,10 +4,11 @@ A path that is plain text stands in an address as ``path``, any other as ``path_
 is always ``path_b64``: the base64 of its bytes.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from flask import Blueprint, current_app, request
+from flask import Blueprint, current_app, request, url_for
 from pydantic import Field
 from werkzeug.datastructures import MultiDict
 
@@ -30,7 +31,7 @@ class _Place(Input):
 
 
 class _Selection(Input):
-    path_b64: list[PathB64] = []
+    path_b64: list[PathB64]
 
 
 def config() -> Config:
@@ -58,11 +59,18 @@ def selection(values: "MultiDict[str, str]") -> list[str]:
     return [each for each in dict.fromkeys(paths) if each]
 
 
-def where(path: str) -> dict[str, str]:
+def where(path: str) -> dict[str, Any]:
     """How an address names ``path``: arguments for ``url_for``."""
     if not path:
         return {}
     return {"path_b64": to_b64(path)} if is_odd(path) else {"path": path}
+
+
+def at(endpoint: str, path: str, *more: Mapping[str, Any], **arguments: Any) -> str:
+    """The address of ``path`` on a page; ``more`` and ``arguments`` are the page's own."""
+    for each in more:
+        arguments.update(each)
+    return url_for(endpoint, **arguments, **where(path))
 
 
 def page_number() -> int:
@@ -115,4 +123,4 @@ def word(entry: Entry) -> str:
 
 @archives.app_context_processor
 def _names() -> dict[str, Any]:
-    return {"where": where, "b64": to_b64, "picture": picture, "kind_word": word}
+    return {"at": at, "b64": to_b64, "picture": picture, "kind_word": word}

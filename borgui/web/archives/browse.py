@@ -131,7 +131,6 @@ def around(archive: Archive) -> dict[str, Any]:
         "repository": archive.repository,
         "made_by": made_by,
         "seconds": (archive.end - archive.start).total_seconds() if archive.end else None,
-        "can_restore": can_start("restore"),
         "can_delete": can_start("delete"),
         "can_rename": can_start("rename"),
     }

@@ -15,7 +15,7 @@ from borgui.jobs.job import Job
 from borgui.jobs.requests import start
 from borgui.models import Archive, Repository, Session
 from borgui.repositories import load as load_repository
-from borgui.validation import checked
+from borgui.validation import LARGEST_ID, checked
 from borgui.web.archives.blueprint import archives, config, load
 from borgui.web.forms import line, token
 from borgui.web.layout import page
@@ -96,7 +96,7 @@ def _start(
 
 def _ticked(repository_id: int, numbers: Sequence[int]) -> list[Archive]:
     """The archives with these ids, the newest first; those of another repository are none."""
-    wanted = list(dict.fromkeys(numbers))[:MOST]
+    wanted = [each for each in dict.fromkeys(numbers) if 0 < each <= LARGEST_ID][:MOST]
     rows = Session.scalars(
         select(Archive)
         .where(Archive.repository_id == repository_id, Archive.id.in_(wanted))

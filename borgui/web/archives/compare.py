@@ -7,9 +7,10 @@ from sqlalchemy import select
 from werkzeug.wrappers import Response as AnyResponse
 
 from borgui import contents
-from borgui.errors import Conflict
+from borgui.errors import Conflict, NotFound
 from borgui.models import Archive, Session
 from borgui.repositories import load as load_repository
+from borgui.validation import LARGEST_ID
 from borgui.web.archives.blueprint import archives, config, crumbs, load, page_number, place
 from borgui.web.archives.browse import unlisted
 from borgui.web.layout import page
@@ -25,12 +26,15 @@ def compare(repository_id: int) -> AnyResponse:
     repository = load_repository(Session(), repository_id)
     ticked = request.args.getlist("archive", type=int)
     if len(set(ticked)) == 2:
-        one, two = sorted(map(load, set(ticked)), key=lambda each: (each.start, each.id))
+        one, two = sorted(
+            (_of(repository_id, each) for each in set(ticked)),
+            key=lambda each: (each.start, each.id),
+        )
         return redirect(
             url_for("archives.compare", repository_id=repository_id, before=one.id, after=two.id),
             303,
         )
-    before, after = _chosen("before"), _chosen("after")
+    before, after = _chosen(repository_id, "before"), _chosen(repository_id, "after")
     values: dict[str, Any] = {
         "repository": repository,
         "tab": "archives",
@@ -52,8 +56,8 @@ def compare(repository_id: int) -> AnyResponse:
 def changes(repository_id: int) -> Response:
     """What differs, as a partial."""
     repository = load_repository(Session(), repository_id)
-    before = load(request.args.get("before", 0, type=int))
-    after = load(request.args.get("after", 0, type=int))
+    before = _of(repository_id, request.args.get("before", 0, type=int))
+    after = _of(repository_id, request.args.get("after", 0, type=int))
     return page(
         "archives/_changes.html",
         repository=repository,
@@ -80,9 +84,17 @@ def _compared(before: Archive, after: Archive) -> dict[str, Any]:
     return {**values, "found": found}
 
 
-def _chosen(name: str) -> Archive | None:
+def _chosen(repository_id: int, name: str) -> Archive | None:
     number = request.args.get(name, 0, type=int)
-    return load(number) if number > 0 else None
+    return _of(repository_id, number) if number else None
+
+
+def _of(repository_id: int, number: int) -> Archive:
+    """The archive, if it is one of this repository; else 404."""
+    archive = load(number if 0 < number <= LARGEST_ID else 0)
+    if archive.repository_id != repository_id:
+        raise NotFound("archive_not_found", f"There is no archive {number} in this repository.")
+    return archive
 
 
 def _offered(repository_id: int, *besides: Archive | None) -> list[Archive]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from flask import Response, redirect, request, url_for
 from flask_login import current_user
+from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response as AnyResponse
 
 from borgui import contents
@@ -78,7 +79,7 @@ def act_on_selection(archive_id: int) -> AnyResponse:
     archive = load(archive_id)
     paths = selection(request.form)
     if not paths and (here := request.form.get("at_b64")):
-        paths = selection(_only(here))
+        paths = selection(MultiDict({"path_b64": here}))
     if request.form.get("act") == "download":
         return _download(archive, paths)
     if not can(Permission.RUN):
@@ -91,25 +92,11 @@ def restore(archive_id: int) -> AnyResponse:
     """Start it; leads to the job. A fault is shown at its field, and nothing typed is lost."""
     archive = load(archive_id)
     paths = selection(request.form)
-    kind = kind_of("restore")
     try:
-        if kind.body is None:
-            raise LookupError("the kind restore takes nothing")
-        data = checked(kind.body, _values(paths)).model_dump()
-        job = start(
-            Session(),
-            queue_redis(),
-            config(),
-            kind,
-            archive.repository,
-            {**data, "archive_id": archive.id},
-            user_id=current_user.id,
-            idempotency_key=token(),
-        )
+        return _started("restore", archive, _values(paths))
     except Invalid as error:
         Session.rollback()
         return _form(load(archive_id), paths, _given(), _by_field(error.fields), 422)
-    return redirect(url_for("jobs.show", job_id=job.id), 303)
 
 
 def _values(paths: Sequence[str]) -> dict[str, Any]:
@@ -177,13 +164,13 @@ def measured(archive: Archive, paths: Sequence[str]) -> What:
     """What ``paths`` are in the archive; unknown as far as its contents are not listed."""
     if not paths:
         return What([], [], archive.original_size, archive.nfiles)
-    entries: list[Entry | None] = []
+    known: list[Entry] = []
     try:
-        for path in paths[:MEASURED]:
-            entries.append(contents.entry(config(), archive, path))
+        with contents.open_index(config(), archive.repository_id) as opened:
+            known.extend(opened.entry(archive.borg_id, path) for path in paths[:MEASURED])
     except (Conflict, NotFound):
-        entries = [*entries, *([None] * (len(paths) - len(entries)))]
-    known = [each for each in entries if each is not None]
+        known = []
+    entries: list[Entry | None] = [*known, *([None] * (len(paths) - len(known)))]
     if len(known) < len(paths):
         return What(list(paths), entries, None, None)
     size = sum(each.size or 0 for each in known)
@@ -198,10 +185,27 @@ def _download(archive: Archive, paths: Sequence[str]) -> AnyResponse:
     kind = kind_of("download")
     if not can(kind.permission):
         raise Forbidden("forbidden", "Your role does not allow this.")
-    raise NotFound("not_found", "This version cannot prepare downloads.")
+    what = measured(archive, paths)
+    is_file = len(paths) == 1 and what.entries[0] is not None and what.entries[0].files is None
+    values = {
+        "paths_b64": [to_b64(path) for path in paths],
+        "format": "file" if is_file else "tar",
+    }
+    return _started("download", archive, values)
 
 
-def _only(b64: str) -> Any:
-    from werkzeug.datastructures import MultiDict
-
-    return MultiDict({"path_b64": b64})
+def _started(name: str, archive: Archive, values: dict[str, Any]) -> AnyResponse:
+    """Start a job of a kind; leads to it."""
+    kind = kind_of(name)
+    given = values if kind.body is None else checked(kind.body, values).model_dump()
+    job = start(
+        Session(),
+        queue_redis(),
+        config(),
+        kind,
+        archive.repository,
+        {**given, "archive_id": archive.id},
+        user_id=current_user.id,
+        idempotency_key=token(),
+    )
+    return redirect(url_for("jobs.show", job_id=job.id), 303)

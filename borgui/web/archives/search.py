@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 from typing import Any
 
 from flask import Response, redirect, request, url_for
@@ -108,10 +108,8 @@ def list_many() -> AnyResponse:
         raise Unavailable("index_unavailable", "Contents cannot be listed in this version.")
     asked = _asked()
     for archive in _not_listed(asked)[:AT_ONCE]:
-        contents.start_index(
-            Session(), queue_redis(), config(), archive, user_id=current_user.id
-        )
-    kept = {name: value for name, value in request.args.items() if name != "page"}
+        contents.start_index(Session(), queue_redis(), config(), archive, user_id=current_user.id)
+    kept: dict[str, Any] = {name: value for name, value in request.args.items() if name != "page"}
     return redirect(url_for("archives.index", **kept), 303)
 
 
@@ -185,8 +183,7 @@ def _day(asked: Asked, name: str, at: time) -> datetime | None:
         return None
     try:
         day = date.fromisoformat(text)
-        moment = datetime.combine(day, at, viewer_zone()).astimezone(UTC)
-        return moment + timedelta(0)
+        return datetime.combine(day, at, viewer_zone()).astimezone(UTC)
     except (ValueError, OverflowError):
         asked.errors[name] = "Give a day as 2026-11-23."
         return None
@@ -271,9 +268,9 @@ def _repositories() -> list[Shelf]:
         )
     ).subquery()
     found = Session.execute(
-        select(Archive, latest.c.total).join(latest, latest.c.id == Archive.id).where(
-            latest.c.place == 1
-        )
+        select(Archive, latest.c.total)
+        .join(latest, latest.c.id == Archive.id)
+        .where(latest.c.place == 1)
     )
     newest = {archive.repository_id: (archive, total) for archive, total in found}
     rows = Session.scalars(select(Repository).order_by(Repository.name, Repository.id))

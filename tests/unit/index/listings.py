@@ -47,9 +47,8 @@ class Model:
         latest = {path: item for path, item in lines if path != "."}
         folders = {""} | {path for path, item in latest.items() if item.kind == "d"}
         for path in latest:
-            while "/" in path:
-                path = path.rpartition("/")[0]
-                folders.add(path)
+            parts = path.split("/")
+            folders |= {"/".join(parts[:depth]) for depth in range(1, len(parts))}
         self.folders = folders
         self.items: dict[str, Attributes | None] = {path: None for path in folders if path}
         for path, item in latest.items():

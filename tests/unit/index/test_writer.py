@@ -7,7 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -27,6 +27,13 @@ from borgui.index import (
 from tests.unit.index.listings import Line, attributes, printed, write
 
 
+def feed_all(writer: IndexWriter, pieces: Iterable[bytes]) -> None:
+    """The whole of a listing."""
+    for piece in pieces:
+        writer.feed(piece)
+    writer.finish()
+
+
 def tree(folders: int, files: int, changed: int | None = None) -> Iterator[Line]:
     """Folders of files in ``srv``; one file of the folder ``changed`` is another."""
     yield "srv", attributes("d")
@@ -34,7 +41,8 @@ def tree(folders: int, files: int, changed: int | None = None) -> Iterator[Line]
         yield f"srv/{folder:04}", attributes("d")
         for file in range(files):
             size = 7 if (folder, file) == (changed, 0) else file
-            yield f"srv/{folder:04}/file-{file:05}.dat", attributes(size=size)
+            item = attributes(size=size, mtime=folder)  # so that no two folders are alike
+            yield f"srv/{folder:04}/file-{file:05}.dat", item
 
 
 def count(path: Path, table: str) -> int:
@@ -58,7 +66,7 @@ def test_dropping_gives_the_space_back(tmp_path: Path) -> None:
     path = tmp_path / "1.db"
     write(path, "one", tree(3, 3))
     size = path.stat().st_size
-    write(path, "two", tree(50, 100))
+    write(path, "two", tree(100, 100))
     assert path.stat().st_size > 4 * size
     drop(path, "two")
     assert path.stat().st_size < 2 * size
@@ -150,17 +158,15 @@ def test_nothing_is_known_before_the_end(tmp_path: Path) -> None:
 )
 def test_what_borg_never_prints(tmp_path: Path, line: bytes) -> None:
     path = tmp_path / "1.db"
-    with pytest.raises(ListingError), IndexWriter(path, "one") as writer:
-        writer.feed(printed([("a", attributes())]) + line)
-        writer.finish()
+    with IndexWriter(path, "one") as writer, pytest.raises(ListingError):
+        feed_all(writer, [printed([("a", attributes())]) + line])
     with ArchiveIndex(path) as index:
         assert not index.has("one")
 
 
 def test_a_line_without_end_is_not_kept_for_ever(tmp_path: Path) -> None:
-    with pytest.raises(ListingError), IndexWriter(tmp_path / "1.db", "one") as writer:
-        for _ in range(40):
-            writer.feed(b"x" * 65536)
+    with IndexWriter(tmp_path / "1.db", "one") as writer, pytest.raises(ListingError, match="end"):
+        feed_all(writer, [b"x" * 65536] * 40)
 
 
 DYING = """

@@ -1,0 +1,46 @@
+"""Sends a prepared download, for the API and for pages."""
+
+import threading
+from collections.abc import Callable
+
+from flask import Response, current_app, request, send_file
+
+from borgui import downloads
+from borgui.errors import TooMany
+from borgui.models import Session
+
+MOST_AT_ONCE = 4
+"""Of one web process: each holds a thread until its last byte is sent."""
+
+_places = threading.BoundedSemaphore(MOST_AT_ONCE)
+
+
+def send_prepared(job_id: int) -> Response:
+    """The file as an attachment; whole, a range of it, or 304. Raises what ``find`` does."""
+    found = downloads.find(Session(), current_app.config["BORGUI"], job_id)
+    if not _places.acquire(blocking=False):
+        raise TooMany("too_many_downloads", "Too many downloads at once.", retry_after=10)
+    release = _once(_places.release)
+    try:
+        response = send_file(
+            found.path, found.media_type, as_attachment=True, download_name=found.name
+        )
+    except BaseException:
+        release()
+        raise
+    response.headers["Cache-Control"] = "no-store"
+    if request.method == "HEAD":
+        release()
+    response.call_on_close(release)
+    return response
+
+
+def _once(action: Callable[[], None]) -> Callable[[], None]:
+    done = threading.Event()
+
+    def run() -> None:
+        if not done.is_set():
+            done.set()
+            action()
+
+    return run
