@@ -13,7 +13,7 @@ from borgui.config import Config
 from borgui.jobs import admission, retention
 from borgui.jobs import finish as finishing
 from borgui.jobs import reconcile as reconciling
-from borgui.jobs.auto_index import AutoIndex
+from borgui.jobs.auto_index import AutoIndex, give_way
 from borgui.jobs.job import Job
 from borgui.jobs.kind import Context
 from borgui.models import Session, read_settings
@@ -58,7 +58,13 @@ def _context() -> Iterator[Context]:
 def admit() -> None:
     """Hand every job that may run to its machine."""
     with _context() as context:
-        admission.admit(context, _State.redis, _machines(context))
+        _admit(context)
+
+
+def _admit(context: Context) -> None:
+    machines = _machines(context)
+    admission.admit(context, _State.redis, machines)
+    give_way(context, _State.redis, machines)
 
 
 def started(job: int, attempt: int, info: Mapping[str, Any]) -> None:
@@ -76,7 +82,7 @@ def finish(job: int, attempt: int) -> None:
         return
     with _context() as context:
         ended = reconciling.settle_outcome(context, _State.redis, job, state.outcome)
-        admission.admit(context, _State.redis, _machines(context))
+        _admit(context)
         if ended:
             _after(context, job)
 
@@ -85,7 +91,7 @@ def reconcile() -> None:
     """Hold the rows against what the machines say, then admit."""
     with _context() as context:
         ended = reconciling.reconcile(context, _State.redis, _State.memory)
-        admission.admit(context, _State.redis, _machines(context))
+        _admit(context)
         for job in ended:
             _after(context, job)
         retention.remove_stray_indexes(context.session, _State.config.indexes)

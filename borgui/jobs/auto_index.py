@@ -1,22 +1,26 @@
 """Indexes made unasked: of what backups made, once a machine has rested for a while.
 
 Control asks :meth:`AutoIndex.consider` every few seconds. It starts one job at a time, of low
-priority: whatever a person or a schedule starts meanwhile is served before the next one.
+priority, which is ended as soon as another job waits for it (:func:`give_way`).
 """
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 
 from redis import Redis
 from sqlalchemy import select
 from sqlalchemy.orm import Session, contains_eager
 
 from borgui import contents
-from borgui.errors import Unavailable
+from borgui.errors import Conflict, Unavailable
 from borgui.jobs import admission, kind_of
 from borgui.jobs.job import ACTIVE, Job, Priority, Status, Trigger
 from borgui.jobs.kind import Context
-from borgui.models import Archive, Repository
+from borgui.models import Archive, Repository, now
+
+GAVE_WAY = "gave_way"
+"""In the options of a job that was ended for another one: it is made again."""
 
 
 class AutoIndex:
@@ -69,6 +73,53 @@ class AutoIndex:
         return moment - self._idle_since >= context.settings.auto_index_idle_seconds
 
 
+def give_way(context: Context, queue: Redis, machines: dict[str, int]) -> list[int]:
+    """End each index made unasked that keeps another job from its lane or from a worker.
+
+    It is made another time. ``machines``: how many jobs each runs at once. Call it after an
+    admission; returns the ids of the jobs that were asked to end. Commits.
+    """
+    session = context.session
+    taken = admission.taken(session)
+    unasked = [job for job in taken if _is_unasked(job) and job.cancel_requested_at is None]
+    waiting = _waiting(session) if unasked else []
+    kept = [
+        job for job in unasked if any(_waits_for(job, each, taken, machines) for each in waiting)
+    ]
+    session.commit()
+    for job in kept:
+        job.options = {**job.options, GAVE_WAY: True}
+        with suppress(Conflict, Unavailable):  # it has ended; Redis is away: at the next sweep
+            admission.cancel(session, queue, job)
+    return [job.id for job in kept]
+
+
+def _is_unasked(job: Job) -> bool:
+    return job.kind == "index" and job.trigger == Trigger.CHAIN and job.is_active
+
+
+def _waiting(session: Session) -> list[Job]:
+    """What a person or a schedule started and waits, but for the time of its next try."""
+    rows = session.scalars(
+        select(Job).where(Job.status == Status.PENDING, Job.admitted_at.is_(None))
+    )
+    moment = now()
+    return [
+        job
+        for job in rows
+        if not _is_unasked(job) and (job.not_before is None or job.not_before <= moment)
+    ]
+
+
+def _waits_for(job: Job, other: Job, taken: list[Job], machines: dict[str, int]) -> bool:
+    if other.machine != job.machine:
+        return False
+    if admission.lane_of(other) == job.lane and kind_of(other.kind).access == "exclusive":
+        return True
+    busy = sum(each.is_active and each.machine == job.machine for each in taken)
+    return busy >= machines.get(job.machine, busy + 1)
+
+
 def _active(session: Session, machine: str) -> set[str]:
     """The kinds of the jobs that wait or run there."""
     wanted = select(Job.kind).where(Job.status.in_(ACTIVE), Job.machine == machine)
@@ -112,5 +163,5 @@ def _tried(session: Session) -> Iterator[int]:
     )
     for options in session.scalars(ended):
         archive_id = options.get("archive_id")
-        if isinstance(archive_id, int):
+        if isinstance(archive_id, int) and not options.get(GAVE_WAY):
             yield archive_id

@@ -4,6 +4,7 @@ import errno
 import json
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from borgui.borg.display import as_borg_prints, printable_path
 from borgui.borg.events import Event, LogMessage
 from borgui.borg.extracted import Loss
 from borgui.borg.progress import Progress
-from borgui.borg.selection import Selected, never_matched, stripped
+from borgui.borg.selection import Selected, stripped
 from borgui.runner.extracting import size_text
 from borgui.runner.failure import FailedError
 from borgui.runner.packing import Packer, Part, Plain, Zstd, room
@@ -86,22 +87,17 @@ def download(work: Work, step: Step) -> None:
 class Listing(Reader):
     """Measures what ``borg list`` names. Paths as borg shows them."""
 
-    def __init__(self, strip_components: int) -> None:
+    def __init__(self, selected: Sequence[Selected], strip_components: int) -> None:
         self.entries = self.nfiles = self.special = self.size = self.tar_size = 0
         self.is_measured = True
         """Whether ``size`` is all of it: borg tells none of a further name of a hard link."""
         self.first: dict[str, Any] = {}
         self.damaged: list[str] = []
         self.damaged_count = 0
-        self.unmatched: list[str] = []
+        self.missing = {as_borg_prints(each.path): each for each in selected}
+        """Selected paths that neither an entry has nor what an entry lies in. Of two that borg
+        shows alike, the other is missed by the run that follows."""
         self._strip = strip_components
-
-    def event(self, event: Event) -> bool:
-        """Note a selected path that is not there."""
-        if isinstance(event, LogMessage) and extracted.loss(event) is Loss.UNMATCHED:
-            self.unmatched.append(event.message)
-            return True
-        return False
 
     def line(self, line: bytes) -> bool:
         """Take one entry."""
@@ -122,7 +118,8 @@ class Listing(Reader):
     def _take(self, entry: dict[str, Any]) -> None:
         self.first = self.first or entry
         self.entries += 1
-        kind, path = entry.get("type"), entry["path"]
+        kind, path = entry.get("type"), as_borg_prints(entry["path"])
+        self._find(path)
         size = int(entry.get("size") or 0) if kind == "-" else 0
         if kind == "-":
             self.nfiles += 1
@@ -134,6 +131,11 @@ class Listing(Reader):
         if entry.get("healthy") is False:
             self.damaged_count += 1
             self.damaged += [path][: MOST_NAMED - len(self.damaged)]
+
+    def _find(self, path: str) -> None:
+        while self.missing and path:
+            self.missing.pop(path, None)
+            path = path.rpartition("/")[0]
 
     @property
     def whole_tar_size(self) -> int:
@@ -153,15 +155,15 @@ def _blocks(size: int) -> int:
 
 
 def _look(work: Work, step: Step, plan: Plan) -> Listing:
-    listing = Listing(plan.strip_components)
+    listing = Listing(plan.selected, plan.strip_components)
     ended = work.run_program(replace(step, name="preview", argv=plan.listing), listing)
     if ended.verdict.status != "completed":
         work.note(ended)
         work.conclude(ended, NOTHING)
-    missing = never_matched(plan.selected, listing.unmatched)
+    missing = list(listing.missing.values())
     for each in missing[:MOST_NAMED]:
         work.warn("It is not in the archive.", each.path)
-    if missing and len(missing) == len(plan.selected):
+    if missing and not listing.entries:
         raise FailedError("nothing_matched", "None of the selected paths is in this archive.")
     if missing:
         raise FailedError(

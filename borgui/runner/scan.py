@@ -97,8 +97,6 @@ class Walk:
         parameters = step.parameters
         if parameters.get("extra_flags") or not parameters.get("sources_b64"):
             return None
-        if "--exclude-nodump" in step.argv:
-            return None
         try:
             matcher = Matcher.from_argv(step.argv)
         except PatternError:

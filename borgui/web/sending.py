@@ -2,8 +2,9 @@
 
 import threading
 from collections.abc import Callable
+from typing import Any
 
-from flask import Response, current_app, request, send_file
+from flask import Response, current_app, send_file
 
 from borgui import downloads
 from borgui.errors import TooMany
@@ -29,10 +30,24 @@ def send_prepared(job_id: int) -> Response:
         release()
         raise
     response.headers["Cache-Control"] = "no-store"
-    if request.method == "HEAD":
-        release()
-    response.call_on_close(release)
+    response.call_on_close(release)  # where no byte of it is sent: HEAD, 304
+    _after(response.response, release)
     return response
+
+
+def _after(body: Any, action: Callable[[], None]) -> None:
+    """Call ``action`` when the server closes ``body``: a file handed on as it is (for sendfile) is
+    closed in place of the response."""
+    close = getattr(body, "close", None)
+
+    def closing() -> None:
+        try:
+            if close is not None:
+                close()
+        finally:
+            action()
+
+    body.close = closing
 
 
 def _once(action: Callable[[], None]) -> Callable[[], None]:

@@ -4,6 +4,7 @@ import base64
 import os
 import re
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
@@ -13,7 +14,7 @@ from world import Someone, add_job, add_repository
 
 from borgui import live
 from borgui.jobs.job import Job, Status
-from borgui.models import Archive, Repository, Session, now, read_settings
+from borgui.models import Archive, Repository, Session, Settings, now, read_settings
 from borgui.web import notices
 from borgui.web.pages import PAGES
 
@@ -250,6 +251,7 @@ def test_keys_of_the_notices_are_those_of_the_processes() -> None:
 
 def test_settings_form(admin: Someone) -> None:
     form = {
+        **{name: str(value) for name, value in asdict(Settings()).items() if value is not True},
         "timezone": "Europe/Berlin",
         "log_retention_jobs": "50",
         "retry_limit": "0",

@@ -14,13 +14,14 @@ from borgui import contents
 from borgui.borg.selection import Selected, common_folder, stripped
 from borgui.errors import Conflict, Forbidden, Invalid, NotFound
 from borgui.extensions import queue_redis
-from borgui.index import Entry
+from borgui.index import Entry, Kind
 from borgui.jobs import kind_of
 from borgui.jobs.requests import start
 from borgui.models import Archive, Session
 from borgui.security.access import can
 from borgui.security.permissions import Permission
 from borgui.validation import checked, to_b64
+from borgui.web import downloads
 from borgui.web.archives.blueprint import archives, can_start, config, load, place, selection
 from borgui.web.forms import line, ticked, token
 from borgui.web.layout import page
@@ -179,19 +180,11 @@ def measured(archive: Archive, paths: Sequence[str]) -> What:
 
 
 def _download(archive: Archive, paths: Sequence[str]) -> AnyResponse:
-    """Prepare a download of it; leads to the job that does."""
-    if not can_start("download"):
-        raise NotFound("not_found", "This version cannot prepare downloads.")
-    kind = kind_of("download")
-    if not can(kind.permission):
-        raise Forbidden("forbidden", "Your role does not allow this.")
-    what = measured(archive, paths)
-    is_file = len(paths) == 1 and what.entries[0] is not None and what.entries[0].files is None
-    values = {
-        "paths_b64": [to_b64(path) for path in paths],
-        "format": "file" if is_file else "tar",
-    }
-    return _started("download", archive, values)
+    """Prepare a download of it, a single file as itself; leads to the job that does."""
+    entries = measured(archive, paths).entries
+    is_file = len(entries) == 1 and entries[0] is not None and entries[0].kind is Kind.FILE
+    job = downloads.begin(archive, paths, "file" if is_file else line("format") or "zip")
+    return redirect(url_for("jobs.show", job_id=job.id), 303)
 
 
 def _started(name: str, archive: Archive, values: dict[str, Any]) -> AnyResponse:

@@ -348,7 +348,7 @@ def test_contents_that_are_lost(product: Product, source: Path, tmp_path: Path) 
     (source / "noise").write_bytes(os.urandom(3_000_000))
     repository = tmp_path / "repository"
     archive = backed_up(
-        product, product.add_repository(tmp_path.name, repository, [source], encryption="none")
+        product, product.add_repository(tmp_path.name, repository, [source], encryption="none", passphrase=None)
     )
     segment = max((repository / "data").rglob("[0-9]*"), key=lambda path: path.stat().st_size)
     raw = bytearray(segment.read_bytes())

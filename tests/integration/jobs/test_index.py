@@ -256,6 +256,38 @@ def test_what_a_backup_made_is_indexed_at_rest(tmp_path: Path, source: Path) -> 
         assert {(job["priority"], job["trigger"]) for job in jobs} == {("low", "chain")}
 
 
+def test_an_index_made_unasked_gives_way(tmp_path: Path, source: Path) -> None:
+    with running(tmp_path / "own") as product:
+        settings = {"auto_index_idle_seconds": IDLE_SECONDS}
+        assert product.request("PUT", "/api/settings", settings).status == 200
+        repo_id = product.add_repository("rest", tmp_path / "repository", [source])
+        archive = back_up(product, repo_id)
+        unasked: dict[str, Any] = {}
+
+        def is_running() -> bool:
+            items = product.get("/api/jobs?kind=index&status=running").json["items"]
+            unasked.update(items[0] if items else {})
+            return bool(unasked.get("process_pid"))
+
+        wait_for(is_running, 40, "nothing is indexed")
+        process = psutil.Process(unasked["process_pid"])
+        process.suspend()
+        backup = product.back_up(repo_id)
+        wait_for(
+            lambda: product.job(unasked["id"])["cancel_requested_at"] is not None,
+            10,
+            "the index goes on",
+        )
+        process.resume()
+        assert product.wait_job(backup)["status"] == "completed"
+        assert product.job(unasked["id"])["status"] == "cancelled"
+        wait_for(
+            lambda: product.get(f"/api/archives/{archive}/entries").status == 200,
+            40,
+            "it is not made later",
+        )
+
+
 def cancel(product: Product, job_id: int) -> None:
     answer = product.post(f"/api/jobs/{job_id}/cancel")
     assert answer.status in {202, 409}, answer.body

@@ -1,0 +1,164 @@
+"""From "I deleted something" to the file on disk: search, version, restore; without script too."""
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.integration.product import PASSWORD, Product, running
+
+ODD = os.fsencode("r") + b"\xe9sum\xe9 [1].doc"
+
+
+class Home:
+    """A folder of somebody's, backed up twice: with the first letter, then with the second."""
+
+    def __init__(self, product: Product, folder: Path) -> None:
+        self.product = product
+        self.letters = folder / "letters"
+        self.letters.mkdir(parents=True)
+        self.odd = os.fsencode(self.letters) + b"/" + ODD
+        self.first, self.second = os.urandom(300_000), os.urandom(400_000)
+        self.letter = self.letters / "to mother – 1.odt"
+        self.letter.write_bytes(self.first)
+        with open(self.odd, "wb") as stream:  # noqa: PTH123 - its name is bytes
+            stream.write(b"odd")
+        os.utime(self.letter, (1_700_000_000, 1_700_000_000))
+        self.repository = product.add_repository("letters", folder / "repository", [self.letters])
+        self.back_up()
+        self.letter.write_bytes(self.second)
+        self.back_up()
+
+    def back_up(self) -> None:
+        job = self.product.wait_job(self.product.back_up(self.repository))
+        assert job["status"] == "completed", job
+
+    def lose(self) -> None:
+        """Delete the letter, and back up once more without it."""
+        self.letter.unlink()
+        os.unlink(self.odd)  # noqa: PTH108
+        self.back_up()
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Home]:
+    with running(tmp_path / "data") as product:
+        yield Home(product, tmp_path / "anna")
+
+
+def sign_in(tab: Page, product: Product) -> None:
+    tab.goto(product.url("/"))
+    tab.get_by_label("Username").fill("admin")
+    tab.get_by_label("Password").fill(PASSWORD)
+    tab.get_by_role("button", name="Sign in").click()
+
+
+def find(tab: Page, home: Home, text: str) -> None:
+    """From any page to what the search found; what is not listed yet is listed first."""
+    tab.get_by_role("link", name="Archives").first.click()
+    tab.get_by_label("Name of a file or folder").fill(text)
+    tab.get_by_role("button", name="Find").click()
+
+
+def ended(tab: Page, home: Home) -> dict[str, object]:
+    """The job whose page is shown, once it has ended."""
+    return home.product.wait_job(int(tab.url.rsplit("/", 1)[1]))
+
+
+def test_a_deleted_file_is_back_within_a_minute(home: Home, tab: Page) -> None:
+    home.lose()
+    sign_in(tab, home.product)
+    begun = time.monotonic()
+    find(tab, home, "mother")
+    tab.get_by_role("button", name="List their contents").click()
+    # what the archives hold appears by itself
+    tab.get_by_role("link", name="to mother – 1.odt").click(timeout=30_000)
+    expect(tab.get_by_text("It is not in the newest archive.")).to_be_visible()
+    expect(tab.locator("table.versions tbody tr")).to_have_count(2)
+    tab.get_by_role("link", name="Restore").first.click()
+    expect(tab.get_by_text("Nothing that exists is changed.")).to_be_visible()
+    tab.get_by_role("button", name="Restore").click()
+    expect(tab.get_by_text("done", exact=True).first).to_be_visible(timeout=30_000)
+    took = time.monotonic() - begun
+    assert home.letter.read_bytes() == home.second
+    expect(tab.locator("#restore-card")).to_contain_text("Files in place1")
+    assert took < 60, took
+
+
+def test_an_older_version_to_another_folder(home: Home, tab: Page, tmp_path: Path) -> None:
+    sign_in(tab, home.product)
+    find(tab, home, "mother")
+    tab.get_by_role("button", name="List their contents").click()
+    tab.get_by_role("link", name="to mother – 1.odt").click(timeout=30_000)
+    tab.locator("table.versions tbody tr").nth(1).get_by_role("link", name="Restore").click()
+    tab.get_by_label("To another folder").check()
+    tab.get_by_role("button", name="Choose").click()
+    tab.locator("#folder-picker").get_by_role("button", name="Cancel").click()
+    tab.locator("#destination").fill(str(tmp_path / "found again"))
+    tab.get_by_role("button", name="Restore").click()
+    assert ended(tab, home)["status"] == "completed"
+    restored = tmp_path / "found again" / home.letter.name
+    assert restored.read_bytes() == home.first
+    assert restored.stat().st_mtime == 1_700_000_000
+    assert home.letter.read_bytes() == home.second
+
+
+def test_a_selection_over_two_folders_is_kept(home: Home, tab: Page, tmp_path: Path) -> None:
+    sign_in(tab, home.product)
+    tab.goto(home.product.url(f"/repositories/{home.repository}/archives"))
+    tab.locator("table.archives a.name").first.click()
+    tab.get_by_role("button", name="List its contents").click()
+    parts = str(home.letters).strip("/").split("/")
+    for part in parts[:-1]:
+        tab.get_by_role("link", name=part, exact=True).last.click(timeout=30_000)
+    tab.get_by_label("Select letters").check()
+    expect(tab.get_by_text("1 selected")).to_be_visible()
+    tab.get_by_role("link", name="letters", exact=True).last.click()
+    expect(tab.get_by_text("1 selected, 1 of them elsewhere")).to_be_visible()
+    tab.locator("td.pick input").first.check()
+    tab.go_back()
+    expect(tab.get_by_text("2 selected, 1 of them elsewhere")).to_be_visible()
+    tab.get_by_role("button", name="Clear").click()
+    tab.get_by_role("link", name="letters", exact=True).last.click()
+    expect(tab.get_by_text("Nothing ticked")).to_be_visible()
+    tab.get_by_label("All of this page").check()
+    tab.get_by_role("button", name="Restore").click()
+    tab.get_by_label("To another folder").check()
+    tab.locator("#destination").fill(str(tmp_path / "both"))
+    tab.get_by_role("button", name="Restore").click()
+    assert ended(tab, home)["status"] == "completed"
+    assert sorted(os.listdir(os.fsencode(tmp_path / "both"))) == sorted(  # noqa: PTH208
+        [ODD, os.fsencode(home.letter.name)]
+    )
+
+
+def test_without_javascript(home: Home, chromium: Browser) -> None:
+    home.lose()
+    context = chromium.new_context(java_script_enabled=False)
+    context.set_default_timeout(15_000)
+    tab = context.new_page()
+    sign_in(tab, home.product)
+    find(tab, home, "mother")
+    tab.get_by_role("button", name="List their contents").click()
+    for _ in range(60):
+        if tab.get_by_role("link", name="to mother – 1.odt").count():
+            break
+        time.sleep(0.5)
+        tab.reload()
+    tab.get_by_role("link", name="to mother – 1.odt").click()
+    # from the version to the folder it was in, where another file is ticked as well
+    tab.locator("table.versions tbody tr").nth(0).get_by_role("link").nth(1).click()
+    for box in tab.locator("td.pick input").all():
+        box.check()
+    tab.get_by_label("Keep what is ticked and go to").select_option("the folder above")
+    tab.get_by_role("button", name="Go").click()
+    expect(tab.get_by_text("2 selected")).to_be_visible()
+    tab.get_by_role("button", name="Restore").click()
+    tab.get_by_role("button", name="Restore").click()
+    assert ended(tab, home)["status"] == "completed"
+    assert home.letter.read_bytes() == home.second
+    assert Path(os.fsdecode(home.odd)).read_bytes() == b"odd"
+    context.close()
