@@ -107,15 +107,11 @@ def extract(archive: str, paths: Sequence[str] = (), *, strip_components: int = 
     return [*argv, "--", _archive(archive), *paths]
 
 
-def extract_to_stdout(archive: str, paths: Sequence[str]) -> list[str]:
-    """``borg extract`` that writes the contents of regular files to stdout, one after the other."""
-    return ["extract", *_COMMON, "--stdout", "--", _archive(archive), *paths]
-
-
 def export_tar(archive: str, paths: Sequence[str] = (), *, strip_components: int = 0) -> list[str]:
     """``borg export-tar`` to stdout, in GNU's format; ``paths`` as for :func:`extract`.
 
-    No ``--progress``: for that borg would go through the archive twice.
+    No ``--progress``: for that borg would go through the archive twice. One file is had from here
+    too: ``extract --stdout`` gives nothing for the further names of a hard link (1.2.4).
     """
     argv = ["export-tar", *_COMMON]
     if strip_components:

@@ -1,6 +1,7 @@
 """Finds entries by name in all archives of a repository, in bounded time."""
 
 import re
+import sqlite3
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -135,29 +136,22 @@ class _Scan:
         """Paths of matching entries; the same one may come several times."""
         pattern = _Pattern.of(self.query.text)
         self._places |= {root: {"": None} for root in self.roots.values()}
-        last: int | None = None
-        while (block := self._block_before(last)) is not None:
-            last, node, spans, names = block
+        for block, node, spans, names in self._blocks():
             for number in self._entries(spans, pattern.places(names)):
                 if time.monotonic() > self.until:
                     break
-                yield from self._paths_of(number, pattern, None if node else last)
+                yield from self._paths_of(number, pattern, None if node else block)
             if time.monotonic() > self.until:
                 self.ran_out = True
                 return
 
-    def _block_before(self, last: int | None) -> tuple[int, int | None, bytes, bytes] | None:
+    def _blocks(self) -> sqlite3.Cursor:
+        """Id, node, spans and names of the blocks worth reading, one at a time."""
         conditions, values = self._bounds()
-        if last is not None:
-            conditions.append("id < ?")
-            values.append(last)
         where = f" where {' and '.join(conditions)}" if conditions else ""
         columns = "id, node, spans, names"
-        statement = f"select {columns} from blocks{where} order by id desc limit 1"  # noqa: S608
-        found: tuple[int, int | None, bytes, bytes] | None = self.index.connection.execute(
-            statement, values
-        ).fetchone()
-        return found
+        statement = f"select {columns} from blocks{where} order by id desc"  # noqa: S608  ours
+        return self.index.connection.execute(statement, values)
 
     def _bounds(self) -> tuple[list[str], list[Any]]:
         """What a block must have to be worth reading."""

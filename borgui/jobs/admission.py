@@ -4,7 +4,6 @@
 """
 
 import logging
-from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, cast
 
@@ -18,7 +17,8 @@ from borgui.errors import Conflict, Unavailable
 from borgui.jobs import kind_of
 from borgui.jobs.job import ACTIVE, Job, Priority, Status, Trigger, move
 from borgui.jobs.kind import Context, Kind, Refused
-from borgui.models import Repository, Settings, now
+from borgui.jobs.lanes import Lanes, lane_of, occupied, reason_to_wait
+from borgui.models import Repository, now
 from borgui.security.sealing import seal_spec
 
 IDEMPOTENCY_WINDOW = timedelta(days=1)
@@ -204,61 +204,13 @@ def made_before(session: Session, key: str) -> Job | None:
     return earlier
 
 
-# --- admission proper: control only -------------------------------------------------------------
-
-
-@dataclass
-class Lanes:
-    """Who holds and who waits for each lane, and how busy each machine is, during one admission."""
-
-    holders: dict[str, list[Job]] = field(default_factory=dict)
-    chains: dict[str, int] = field(default_factory=dict)
-    """Lane → root of the chain that keeps it between its steps."""
-    waiting: dict[str, Job] = field(default_factory=dict)
-    """Lane → the first job that had to wait for it: later ones do not overtake."""
-    running: dict[str, int] = field(default_factory=dict)
-    by_kind: dict[tuple[str, str], int] = field(default_factory=dict)
-
-    def take(self, lane: str, job: Job) -> None:
-        """Note that ``job`` holds ``lane`` and a slot of its machine."""
-        self.holders.setdefault(lane, []).append(job)
-        if job.is_active:
-            self.running[job.machine] = self.running.get(job.machine, 0) + 1
-            key = (job.machine, job.kind)
-            self.by_kind[key] = self.by_kind.get(key, 0) + 1
-
-    def blocked_by(self, lane: str, job: Job) -> str | None:
-        """Why ``job`` cannot have ``lane`` now, in words; None when it can."""
-        shared = kind_of(job.kind).access == "shared"
-        for holder in self.holders.get(lane, ()):
-            if not (shared and kind_of(holder.kind).access == "shared"):
-                return f"waits for {describe(holder)}"
-        chain = self.chains.get(lane)
-        if chain is not None:
-            # Its own steps overtake whoever waits for the chain to end.
-            own = chain in (job.parent_id, job.id)
-            return None if own else f"waits for the steps that follow job #{chain}"
-        first = self.waiting.get(lane)
-        return f"waits behind {describe(first)}" if first is not None else None
-
-
-def describe(job: Job) -> str:
-    """``backup #12``, as reasons name a job."""
-    return f"{kind_of(job.kind).label.lower()} #{job.id}"
-
-
-def lane_of(job: Job) -> str:
-    """The lane a job queues for: its repository's, else its machine's."""
-    return job.repository.lane if job.repository else f"machine:{job.machine}"
-
-
 def admit(context: Context, queue: Redis, alive: dict[str, int]) -> list[int]:
     """Hand every job that may run now to its machine; returns their ids.
 
     ``alive`` maps each machine that reports to the number of jobs it runs at once. Commits.
     """
     session = context.session
-    lanes = _occupied(session)
+    lanes = occupied(session)
     admitted: list[tuple[Job, str]] = []
     for job in _waiting(session):
         try:
@@ -278,7 +230,7 @@ def admit(context: Context, queue: Redis, alive: dict[str, int]) -> list[int]:
 
 def _consider(context: Context, lanes: Lanes, alive: dict[str, int], job: Job) -> str | None:
     """The sealed spec of a job that may run now, or None and the reason to wait in its row."""
-    reason = _reason_to_wait(context.session, context.settings, lanes, alive, job)
+    reason = reason_to_wait(context.session, context.settings, lanes, alive, job)
     if reason is None:
         with context.session.begin_nested():
             return _admit_one(context, lanes, job)
@@ -333,35 +285,6 @@ def hand_over(queue: Redis, job: Job, sealed: str) -> None:
         queueing.log.warning("job %s could not be handed over; reconcile will", job.id)
 
 
-def taken(session: Session) -> list[Job]:
-    """The jobs that hold a lane: admitted and not ended, or ended on a machine that is silent.
-
-    Two queries, each by its index: joined by OR they would read the whole history.
-    """
-    admitted = select(Job).where(Job.status.in_(ACTIVE), Job.admitted_at.is_not(None))
-    held = select(Job).where(Job.lane_held.is_(True))
-    return list(dict.fromkeys([*session.scalars(admitted), *session.scalars(held)]))
-
-
-def _occupied(session: Session) -> Lanes:
-    lanes = Lanes()
-    for job in taken(session):
-        lanes.take(job.lane or lane_of(job), job)
-    moment = now()
-    follow = session.scalars(
-        select(Job).where(
-            Job.status == Status.PENDING, Job.admitted_at.is_(None), Job.parent_id.is_not(None)
-        )
-    )
-    for step in follow:
-        before = session.get(Job, step.after_id) if step.after_id else None
-        begun = before is not None and (before.admitted_at is not None or not before.is_active)
-        resting = step.not_before is not None and step.not_before > moment
-        if begun and not resting and step.parent_id is not None:
-            lanes.chains[lane_of(step)] = step.parent_id
-    return lanes
-
-
 def _waiting(session: Session) -> list[Job]:
     return list(
         session.scalars(
@@ -370,39 +293,6 @@ def _waiting(session: Session) -> list[Job]:
             .order_by(Job.priority_rank, Job.id)
         )
     )
-
-
-def _reason_to_wait(
-    session: Session, settings: Settings, lanes: Lanes, alive: dict[str, int], job: Job
-) -> str | None:
-    if job.not_before and job.not_before > now():
-        return f"tries again at {job.not_before:%H:%M:%S} UTC"
-    if job.after_id is not None:
-        before = session.get(Job, job.after_id)
-        if before is not None and before.status != Status.COMPLETED:
-            return f"follows {describe(before)}"
-    lane = lane_of(job)
-    reason = lanes.blocked_by(lane, job)
-    if reason is None:
-        reason = _machine_busy(settings, lanes, alive, job)
-    if reason is not None:
-        lanes.waiting.setdefault(lane, job)
-    return reason
-
-
-def _machine_busy(settings: Settings, lanes: Lanes, alive: dict[str, int], job: Job) -> str | None:
-    slots = alive.get(job.machine)
-    if slots is None:
-        return f"waits for a worker: none answers on {job.machine}"
-    running = lanes.running.get(job.machine, 0)
-    if running >= slots:
-        return f"waits for a free worker ({running} of {slots} busy)"
-    limit = kind_of(job.kind).limit(settings)
-    count = lanes.by_kind.get((job.machine, job.kind), 0)
-    if limit and count >= limit:
-        label = kind_of(job.kind).label.lower()
-        return f"waits: {count} of {limit} jobs of the kind {label} run on {job.machine}"
-    return None
 
 
 def _admit_one(context: Context, lanes: Lanes, job: Job) -> str | None:

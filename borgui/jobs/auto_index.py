@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session, contains_eager
 
 from borgui import contents
 from borgui.errors import Conflict, Unavailable
-from borgui.jobs import admission, kind_of
+from borgui.jobs import admission, kind_of, lanes
 from borgui.jobs.job import ACTIVE, Job, Priority, Status, Trigger
 from borgui.jobs.kind import Context
 from borgui.models import Archive, Repository, now
@@ -80,7 +80,7 @@ def give_way(context: Context, queue: Redis, machines: dict[str, int]) -> list[i
     admission; returns the ids of the jobs that were asked to end. Commits.
     """
     session = context.session
-    taken = admission.taken(session)
+    taken = lanes.taken(session)
     unasked = [job for job in taken if _is_unasked(job) and job.cancel_requested_at is None]
     waiting = _waiting(session) if unasked else []
     kept = [
@@ -114,7 +114,7 @@ def _waiting(session: Session) -> list[Job]:
 def _waits_for(job: Job, other: Job, taken: list[Job], machines: dict[str, int]) -> bool:
     if other.machine != job.machine:
         return False
-    if admission.lane_of(other) == job.lane and kind_of(other.kind).access == "exclusive":
+    if lanes.lane_of(other) == job.lane and kind_of(other.kind).access == "exclusive":
         return True
     busy = sum(each.is_active and each.machine == job.machine for each in taken)
     return busy >= machines.get(job.machine, busy + 1)

@@ -128,10 +128,7 @@ def _steps(context: Context, job: DownloadJob) -> list[Step]:
     chosen = selected(job.options)
     paths = selection.arguments(chosen)
     strip = len([part for part in selection.common_folder(chosen, 0).split("/") if part])
-    if job.format == "file":
-        argv = commands.extract_to_stdout(archive.name, paths)
-    else:
-        argv = commands.export_tar(archive.name, paths, strip_components=strip)
+    argv = commands.export_tar(archive.name, paths, strip_components=strip)
     parameters = {
         "format": job.format,
         "paths_b64": [encode(each.path) for each in chosen],

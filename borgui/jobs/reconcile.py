@@ -16,10 +16,11 @@ from sqlalchemy import update
 from sqlalchemy.exc import OperationalError
 
 from borgui import live, queueing
-from borgui.jobs.admission import announce, taken
+from borgui.jobs.admission import announce
 from borgui.jobs.finish import finish, mark_started
 from borgui.jobs.job import Job, Status, move
 from borgui.jobs.kind import Context
+from borgui.jobs.lanes import taken
 from borgui.models import now
 
 GRACE = timedelta(seconds=30)

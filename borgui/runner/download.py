@@ -21,7 +21,7 @@ from borgui.runner.packing import Packer, Part, Plain, Zstd, room
 from borgui.runner.spec import Step, unpack
 from borgui.runner.steps import Ended, Reader
 from borgui.runner.work import Work
-from borgui.runner.zipping import BadStreamError, Zip
+from borgui.runner.zipping import BadStreamError, FromTar, OneFile, Zip
 
 NOTHING = "Nothing was prepared."
 
@@ -89,8 +89,8 @@ class Listing(Reader):
 
     def __init__(self, selected: Sequence[Selected], strip_components: int) -> None:
         self.entries = self.nfiles = self.special = self.size = self.tar_size = 0
-        self.is_measured = True
-        """Whether ``size`` is all of it: borg tells none of a further name of a hard link."""
+        """Borg tells no size of a further name of a hard link; in the tar it has one where the
+        first name was not selected."""
         self.first: dict[str, Any] = {}
         self.damaged: list[str] = []
         self.damaged_count = 0
@@ -123,7 +123,6 @@ class Listing(Reader):
         size = int(entry.get("size") or 0) if kind == "-" else 0
         if kind == "-":
             self.nfiles += 1
-            self.is_measured = self.is_measured and not entry.get("source")
         elif kind not in {"d", "l"}:
             self.special += 1
         self.size += size
@@ -269,15 +268,14 @@ class Packing(Reader):
 def _pack(work: Work, step: Step, plan: Plan, listed: Listing, part: Part) -> None:
     packer = _packer(plan.format, part)
     try:
-        expected = listed.size if plan.format == "file" else listed.whole_tar_size
-        reader = Packing(packer, expected)
+        reader = Packing(packer, listed.whole_tar_size)
         ended = work.run_program(step, reader)
-        _judge(work, plan, listed, reader, ended)
+        _judge(work, reader, ended)
         try:
             packer.finish()
         except BadStreamError as error:
             raise _failed(error) from error
-        if isinstance(packer, Zip) and packer.entries != listed.entries:
+        if isinstance(packer, FromTar) and packer.entries != listed.entries:
             raise FailedError(
                 "not_all_in_it",
                 f"Borg gave {packer.entries} of {listed.entries} entries. {NOTHING}",
@@ -287,12 +285,12 @@ def _pack(work: Work, step: Step, plan: Plan, listed: Listing, part: Part) -> No
 
 
 def _packer(form: str, part: Part) -> Packer:
-    if form == "zip":
-        return Zip(part)
+    if form in {"file", "zip"}:
+        return OneFile(part) if form == "file" else Zip(part)
     return Zstd(part) if form == "tar.zst" else Plain(part)
 
 
-def _judge(work: Work, plan: Plan, listed: Listing, reader: Packing, ended: Ended) -> None:
+def _judge(work: Work, reader: Packing, ended: Ended) -> None:
     """Raise FailedError unless all that was selected has come."""
     work.note(ended)
     if reader.halt is not None:
@@ -304,11 +302,7 @@ def _judge(work: Work, plan: Plan, listed: Listing, reader: Packing, ended: Ende
             "not_all_in_it",
             f"Not all of what was selected could be read; see the warnings. {NOTHING}",
         )
-    if plan.format == "file":
-        whole = not listed.is_measured or reader.received == listed.size
-    else:
-        whole = reader.received % BLOCK == 0 and reader.tail == bytes(2 * BLOCK)
-    if not whole:
+    if reader.received % BLOCK or reader.tail != bytes(2 * BLOCK):
         raise FailedError("not_all_in_it", f"Borg's output is not whole. {NOTHING}")
 
 

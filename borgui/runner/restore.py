@@ -227,8 +227,7 @@ class _Placing(_Restore):
         finally:
             placed = placing.placed
             self._put(_figures(placed))
-            figures = {"nfiles": placed.nfiles, "restored_size": placed.size}
-            self._publish(replace(ended.progress, **figures))
+            self._publish(replace(ended.progress, nfiles=placed.nfiles, restored_size=placed.size))
         if placed.left_count:
             self.work.log.line(f"Left alone because it was there already: {placed.left_count}")
         for path in placed.left:

@@ -1,4 +1,4 @@
-"""Makes a zip from a tar stream, entry by entry, in a thread of its own.
+"""Makes a zip from a tar stream, entry by entry, or takes one file out of it, in a thread.
 
 ``tarfile`` asks for data, borg brings it: the thread stands between them with a short queue.
 """
@@ -12,6 +12,7 @@ import threading
 import time
 import zipfile
 import zlib
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Final
 
@@ -46,8 +47,8 @@ class BadStreamError(Exception):
     """What borg printed is no tar that can be read; the message says why."""
 
 
-class Zip:
-    """A :class:`~borgui.runner.packing.Packer`. ``entries`` counts those that are in it."""
+class FromTar(ABC):
+    """A :class:`~borgui.runner.packing.Packer`. ``entries`` counts what came in the tar."""
 
     def __init__(self, part: Part) -> None:
         self.entries = 0
@@ -55,7 +56,7 @@ class Zip:
         self._pieces: queue.Queue[bytes | None] = queue.Queue(WAITING)
         self._aborted = threading.Event()
         self._error: Exception | None = None
-        self._thread = threading.Thread(target=self._run, name="zip", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="from-tar", daemon=True)
         self._thread.start()
 
     def write(self, data: bytes) -> None:
@@ -100,23 +101,49 @@ class Zip:
 
     def _convert(self) -> None:
         stream = _Stream(self._pieces, self._aborted)
-        with (
-            tarfile.open(
-                fileobj=stream,  # type: ignore[call-overload]
-                mode="r|",
-                bufsize=PIECE,
-                encoding="utf-8",
-                errors="surrogateescape",
-            ) as tar,
-            zipfile.ZipFile(self._part, "w", zipfile.ZIP_DEFLATED, compresslevel=LEVEL) as made,
-        ):
-            writer = _Writer(made, self._part)
-            while (member := tar.next()) is not None:
-                tar.members.clear()  # it would keep every entry
-                writer.add(tar, member)
-                self.entries += 1
+        with tarfile.open(
+            fileobj=stream,  # type: ignore[call-overload]
+            mode="r|",
+            bufsize=PIECE,
+            encoding="utf-8",
+            errors="surrogateescape",
+        ) as tar:
+            self._take(tar)
         while stream.read(PIECE):
             pass  # what fills up its last block
+
+    def _members(self, tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+        while (member := tar.next()) is not None:
+            tar.members.clear()  # it would keep every entry
+            yield member
+            self.entries += 1
+
+    @abstractmethod
+    def _take(self, tar: tarfile.TarFile) -> None:
+        """Read it to its end."""
+
+
+class Zip(FromTar):
+    """All of it, as a zip."""
+
+    def _take(self, tar: tarfile.TarFile) -> None:
+        deflated = zipfile.ZIP_DEFLATED
+        with zipfile.ZipFile(self._part, "w", deflated, compresslevel=LEVEL) as made:
+            writer = _Writer(made, self._part)
+            for member in self._members(tar):
+                writer.add(tar, member)
+
+
+class OneFile(FromTar):
+    """The content of the one regular file that it holds."""
+
+    def _take(self, tar: tarfile.TarFile) -> None:
+        for member in self._members(tar):
+            content = tar.extractfile(member) if member.isreg() else None
+            if content is None or self.entries:
+                raise BadStreamError("more than one regular file")
+            while data := content.read(PIECE):
+                self._part.write(data)
 
 
 class _Stream:

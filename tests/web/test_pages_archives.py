@@ -327,6 +327,21 @@ def test_versions_of_a_file(operator: Someone, shelf: Shelf) -> None:
     assert operator.browser("GET", address).status_code == 422
 
 
+def test_versions_follow_what_is_being_listed(operator: Someone, shelf: Shelf) -> None:
+    address = f"/repositories/{shelf.repository}/versions?path=home/anna/letter.odt"
+    page = operator.browser("GET", address).text
+    assert "1 archive is not listed yet" in page
+    started = operator.browser(
+        "POST",
+        f"/archives/index?within=repository-{shelf.repository}",
+        data={"path_b64": b64("home/anna/letter.odt")},
+    )
+    assert started.location == address
+    follows = operator.browser("GET", address).text
+    assert 'hx-trigger="every 3s"' in follows
+    assert Session.query(Job).one().kind == "index"
+
+
 def test_versions_before_anything_is_listed(operator: Someone, repository: int) -> None:
     archive = add_archive(repository, OLD, 3)
     page = operator.browser("GET", f"/repositories/{repository}/versions?path=a")
@@ -373,6 +388,21 @@ def test_the_restore_form_says_what_and_where(operator: Someone, shelf: Shelf) -
         "POST", f"/archives/{shelf.new}/selection", data={"at_b64": b64("home/anna")}
     ).text
     assert "Restore anna" in folder
+
+
+def test_download_of_a_file_and_of_several(operator: Someone, shelf: Shelf) -> None:
+    address = f"/archives/{shelf.new}/selection"
+    one = {"path_b64": [b64("home/anna/letter.odt")], "act": "download", "format": "zip"}
+    assert operator.browser("POST", address, data=one).status_code == 303
+    two = {**one, "path_b64": [b64("home/anna/letter.odt"), b64(ODD)]}
+    answer = operator.browser("POST", address, data=two)
+    jobs = Session.query(Job).order_by(Job.id).all()
+    assert answer.location == f"/jobs/{jobs[1].id}"
+    assert [(job.kind, job.options["format"]) for job in jobs] == [
+        ("download", "file"),
+        ("download", "zip"),
+    ]
+    assert operator.browser("POST", address, data={**two, "format": "rar"}).status_code == 422
 
 
 def test_restore_starts_one_job(operator: Someone, shelf: Shelf) -> None:

@@ -20,6 +20,7 @@ from borgui.models import Archive, Repository, Session
 from borgui.repositories import load as load_repository
 from borgui.web.archives.blueprint import (
     archives,
+    at,
     can_start,
     config,
     crumbs,
@@ -109,6 +110,9 @@ def list_many() -> AnyResponse:
     asked = _asked()
     for archive in _not_listed(asked)[:AT_ONCE]:
         contents.start_index(Session(), queue_redis(), config(), archive, user_id=current_user.id)
+    path = place(request.form)
+    if path and asked.repository:
+        return redirect(at("archives.versions", path, repository_id=asked.repository.id), 303)
     kept: dict[str, Any] = {name: value for name, value in request.args.items() if name != "page"}
     return redirect(url_for("archives.index", **kept), 303)
 
@@ -128,6 +132,9 @@ def versions(repository_id: int) -> Response:
         "newest": newest[0] if newest else None,
         "can_restore": can_start("restore"),
         "can_download": can_start("download"),
+        "can_list": can_start("index"),
+        "listing": _listing(Asked(repository=repository)),
+        "at_once": AT_ONCE,
     }
     try:
         found = contents.history(Session(), config(), repository_id, path)

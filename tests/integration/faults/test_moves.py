@@ -14,7 +14,7 @@ from sqlalchemy import event, select, text, update
 
 from borgui import live, queueing
 from borgui.config import Config
-from borgui.jobs import admission, kind_of
+from borgui.jobs import admission, kind_of, lanes
 from borgui.jobs import reconcile as reconciling
 from borgui.jobs.finish import finish, mark_started
 from borgui.jobs.job import Job, Priority, Status
@@ -469,7 +469,7 @@ def test_what_control_asks_every_few_seconds_reads_no_history(given: Context) ->
         statements.append((sql, values))
 
     event.listen(engine, "before_cursor_execute", note)
-    admission.taken(session)
+    lanes.taken(session)
     admission._waiting(session)
     event.remove(engine, "before_cursor_execute", note)
     connection = session.connection()
