@@ -35,22 +35,26 @@ KEEP_SECONDS = 30
 STOPPED = {
     "cancelled": (None, "It was cancelled."),
     "time_limit": ("time_limit", "It was ended: it took longer than its time limit."),
+    "stopped": outcome.STOPPED,
     "worker_killed": outcome.WORKER_KILLED,
 }
 
 
 class _Signals:
-    stop = False
+    worker = 0
+    stop: str | None = None
 
 
 def install_signals() -> None:
     """SIGTERM is noted and obeyed at the next look; Ctrl-C in a terminal is the worker's."""
+    _Signals.worker = os.getppid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _note_stop)
 
 
 def _note_stop(_number: int, _frame: FrameType | None) -> None:
-    _Signals.stop = True
+    # the kernel sends it when the worker dies, the worker when borgui is stopped
+    _Signals.stop = "stopped" if os.getppid() == _Signals.worker else "worker_killed"
 
 
 def run_job(job: int, attempt: int, sealed: str) -> None:
@@ -251,8 +255,8 @@ class Horse:
 
     def stop_reason(self) -> str | None:
         """Why the job must end now, if it must."""
-        if _Signals.stop:
-            return "worker_killed"
+        if _Signals.stop is not None:
+            return _Signals.stop
         if self._publisher.cancelled:
             return "cancelled"
         if self._deadline is not None and time.monotonic() >= self._deadline:

@@ -8,6 +8,7 @@ from typing import Any
 from borgui import durable, live
 
 WORKER_KILLED = ("worker_killed", "The worker was killed.")
+STOPPED = ("stopped", "borgui was stopped while this job ran.")
 RESTARTED = ("restarted", "borgui was restarted while this job ran.")
 
 

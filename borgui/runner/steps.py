@@ -52,7 +52,7 @@ class Run(Protocol):
     log: JobLog
 
     def stop_reason(self) -> str | None:
-        """Why the job must end now: ``cancelled``, ``time_limit``, ``worker_killed``."""
+        """Why the job must end now: ``cancelled``, ``time_limit``, ``stopped``, …"""
 
     def began(self, child: process.Child) -> None:
         """A process runs."""

@@ -66,7 +66,9 @@ def test_worker_stopped(machine: Machine, worker: int, repository: Path, slow_so
     assert machine.stop(worker) == 0
 
     assert time.monotonic() - began < 6
-    assert machine.await_outcome()["error_code"] == "worker_killed"
+    result = machine.await_outcome()
+    assert result["error_code"] == "stopped"
+    assert result["error_message"] == "borgui was stopped while this job ran."
     assert not borg.is_alive()
 
 
