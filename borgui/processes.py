@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import configure_mappers
 
 from borgui import embedded_redis, queueing
 from borgui.config import Config
@@ -19,7 +20,7 @@ from borgui.runner.machine import Reporter
 from borgui.security import keys as security_keys
 from borgui.security.sealing import Sealer
 from borgui.security.setup_code import ensure_first_admin
-from borgui.supervisor import Child, Supervisor, hold, say
+from borgui.supervisor import Child, Supervisor, hold, run_apart, say
 
 REPORT_SECONDS = 5.0
 MIGRATION_SECONDS = 600.0
@@ -44,6 +45,7 @@ def up(config: Config) -> int:
     for child in (web_child(config), control_child(config), scheduler_child(config)):
         supervisor.add(child)
     _add_workers(config, supervisor)
+    configure_mappers()  # else web and control each do it, in memory of their own
     announce(config, code)
     exit_code = supervisor.run()
     for lock in locks:
@@ -127,7 +129,11 @@ def upgrade(config: Config) -> Engine:
                 "A newer borgui has made this database. Start that one, or put back your own"
                 " backup of the data folder from before it."
             )
-        if schema.upgrade(engine):
+        if not schema.is_newest(engine):
+            engine.dispose()
+            failure = run_apart("migration", lambda: schema.upgrade(engine))
+            if failure is not None:
+                raise CannotStart(f"The database cannot be brought up to date: {failure}")
             say("the database was brought up to date")
     except (SQLAlchemyError, ModuleNotFoundError) as error:
         reason = str(error).splitlines()[0]

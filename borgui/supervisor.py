@@ -171,6 +171,29 @@ def fork(name: str, target: Callable[[], None]) -> int:
         os._exit(code)
 
 
+def run_apart(name: str, target: Callable[[], None]) -> str | None:
+    """Run ``target`` in a child and wait for it, so that what it imports takes no memory here.
+
+    Returns None when it returned, else why not, in one line.
+    """
+    reading, writing = os.pipe()
+
+    def tell() -> None:
+        try:
+            target()
+        except Exception as error:
+            reason = f"{error}".strip() or type(error).__name__
+            os.write(writing, reason.splitlines()[0][:1000].encode("utf-8", "replace"))
+            raise SystemExit(1) from error
+
+    pid = fork(name, tell)
+    os.close(writing)
+    with open(reading, "rb") as pipe:  # noqa: PTH123 - a descriptor, no path
+        said = pipe.read().decode("utf-8", "replace")
+    _, status = os.waitpid(pid, 0)
+    return (said or f"it {_reason(status)}") if status else None
+
+
 def _call_myself(name: str) -> None:
     """So that ps and top tell one child from another. The kernel keeps 15 bytes (proc(5), comm)."""
     with contextlib.suppress(OSError):

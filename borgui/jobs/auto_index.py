@@ -15,12 +15,10 @@ from sqlalchemy.orm import Session, contains_eager
 from borgui import contents
 from borgui.errors import Conflict, Unavailable
 from borgui.jobs import admission, kind_of, lanes
+from borgui.jobs.index import GAVE_WAY
 from borgui.jobs.job import ACTIVE, Job, Priority, Status, Trigger
 from borgui.jobs.kind import Context
 from borgui.models import Archive, Repository, now
-
-GAVE_WAY = "gave_way"
-"""In the options of a job that was ended for another one: it is made again."""
 
 
 class AutoIndex:

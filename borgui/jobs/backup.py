@@ -159,6 +159,7 @@ def _limit(settings: Settings) -> int:
 BACKUP = Kind(
     name="backup",
     label="Backup",
+    after_failure="Archives made earlier are not touched by a failed backup.",
     row=BackupJob,
     access="exclusive",
     permission=Permission.RUN,

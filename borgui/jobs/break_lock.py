@@ -22,6 +22,7 @@ def _steps(_context: Context, job: BreakLockJob) -> list[Step]:
 BREAK_LOCK = Kind(
     name="break_lock",
     label="Break lock",
+    after_failure="Nothing in the repository was changed.",
     row=BreakLockJob,
     access="exclusive",
     permission=Permission.MANAGE,

@@ -70,6 +70,7 @@ def _settle(session: Session, job: DeleteJob, outcome: Outcome) -> None:
 DELETE_ARCHIVES = Kind(
     name="delete",
     label="Delete",
+    after_failure="Archives that borg had not come to are untouched.",
     row=DeleteJob,
     access="exclusive",
     permission=Permission.MANAGE,

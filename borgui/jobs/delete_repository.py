@@ -36,6 +36,7 @@ def _settle(session: Session, job: DeleteRepositoryJob, outcome: Outcome) -> Non
 DELETE_REPOSITORY = Kind(
     name="delete_repository",
     label="Delete repository",
+    after_failure="Parts of the repository may be gone. Do not rely on what is left.",
     row=DeleteRepositoryJob,
     access="exclusive",
     permission=Permission.MANAGE,

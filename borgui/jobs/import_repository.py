@@ -29,6 +29,7 @@ def _steps(_context: Context, job: ImportJob) -> list[Step]:
 IMPORT = Kind(
     name="import",
     label="Import",
+    after_failure="Nothing in the repository was changed.",
     row=ImportJob,
     access="exclusive",
     permission=Permission.MANAGE,

@@ -11,6 +11,9 @@ from borgui.jobs.steps import borg_step
 from borgui.models import Archive
 from borgui.security.permissions import Permission
 
+GAVE_WAY = "gave_way"
+"""In the options of a job made unasked that was ended for another one: it is made again."""
+
 
 class IndexJob(Job):
     """Has no columns of its own; its options name the archive: ``archive_id`` and ``archive``."""
@@ -39,12 +42,17 @@ def _steps(context: Context, job: IndexJob) -> list[Step]:
 
 
 def _fields(job: IndexJob) -> dict[str, Any]:
-    return {"archive_id": job.options.get("archive_id"), "archive": job.options.get("archive")}
+    return {
+        "archive_id": job.options.get("archive_id"),
+        "archive": job.options.get("archive"),
+        "gave_way": bool(job.options.get(GAVE_WAY)),
+    }
 
 
 INDEX = Kind(
     name="index",
     label="Index",
+    after_failure="The archive was not changed. It can be listed again.",
     row=IndexJob,
     access="shared",
     permission=Permission.RUN,

@@ -27,6 +27,7 @@ def _steps(_context: Context, job: InitJob) -> list[Step]:
 INIT = Kind(
     name="init",
     label="Init",
+    after_failure="Nothing can be backed up here until this is solved.",
     row=InitJob,
     access="exclusive",
     permission=Permission.MANAGE,

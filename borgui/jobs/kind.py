@@ -73,6 +73,8 @@ class Kind:
     """As in ``jobs.kind`` and the API."""
     label: str
     """As people read it: ``Backup``."""
+    after_failure: str = ""
+    """What people need to know of their data when it failed, where that can be said."""
     row: type[Job]
     access: Access
     permission: Permission

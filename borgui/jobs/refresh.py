@@ -42,6 +42,9 @@ def _settle(session: Session, job: RefreshJob, outcome: Outcome) -> None:
 REFRESH = Kind(
     name="refresh",
     label="Refresh",
+    after_failure=(
+        "Nothing in the repository was changed; the list of archives may be out of date."
+    ),
     row=RefreshJob,
     # ``borg info`` opens borg's cache, which only one process may: a reader that needs the lane
     # alone.

@@ -89,6 +89,7 @@ def _settle(session: Session, job: RenameJob, outcome: Outcome) -> None:
 RENAME_ARCHIVE = Kind(
     name="rename",
     label="Rename",
+    after_failure="What the archive holds was not changed.",
     row=RenameJob,
     access="exclusive",
     permission=Permission.MANAGE,

@@ -229,6 +229,7 @@ NAMING = tuple(
 RESTORE = Kind(
     name="restore",
     label="Restore",
+    after_failure="The archive was not changed.",
     row=RestoreJob,
     access="shared",
     permission=Permission.RUN,

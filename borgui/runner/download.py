@@ -25,8 +25,8 @@ from borgui.runner.zipping import BadStreamError, FromTar, OneFile, Zip
 
 NOTHING = "Nothing was prepared."
 
-MOST_IN_ZIP = 250_000
-"""A zip's table of contents is held until its end: some 150 MB for so many entries."""
+MOST_IN_ZIP = 200_000
+"""A zip's table of contents is held until its end: some 130 MB for so many entries."""
 
 MOST_NAMED = 500
 MOST_PERCENT = 99.9

@@ -114,7 +114,7 @@ class FromTar(ABC):
 
     def _members(self, tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
         while (member := tar.next()) is not None:
-            tar.members.clear()  # it would keep every entry
+            tar.members.clear()  # type: ignore[attr-defined] # it would keep every entry
             yield member
             self.entries += 1
 

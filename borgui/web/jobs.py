@@ -103,7 +103,7 @@ def show(job_id: int) -> Response:
         archive=archive,
         archive_name=getattr(row, "archive_name", None),
         verdict=verdict(line, row),
-        consequence=CONSEQUENCES.get(row.kind, ""),
+        consequence=kind_of(row.kind).after_failure,
         warnings=row.warnings,
         log=log,
         job_id=row.id,
@@ -205,17 +205,6 @@ def _known(value: str | None, allowed: set[str]) -> str | None:
 
 
 # -- what is said of a job ---------------------------------------------------------------------
-
-CONSEQUENCES = {
-    "backup": "Archives made earlier are not touched by a failed backup.",
-    "init": "Nothing can be backed up here until this is solved.",
-    "import": "Nothing in the repository was changed.",
-    "refresh": "Nothing in the repository was changed; the list of archives may be out of date.",
-    "restore": "The archive was not changed.",
-    "index": "The archive was not changed. It can be listed again.",
-    "delete_repository": "Parts of the repository may be gone. Do not rely on what is left.",
-}
-"""Whether data is in danger after a failure, for the kinds where that can be said."""
 
 
 def verdict(line: JobLine, row: Job) -> str:

@@ -30,6 +30,7 @@ LONG = (
 )
 
 _random = random.Random(7)
+_START = now()
 
 
 def people() -> None:
@@ -305,7 +306,7 @@ def life(config: Config, finished: int = 1000) -> dict[str, int]:
 
 
 def _item(kind: str = "-", size: int = 0, days: float = 30, source: str = "") -> Attributes:
-    mtime = int((now() - timedelta(days=days)).timestamp() * 10**6)
+    mtime = int((_START - timedelta(days=days)).timestamp() * 10**6)
     mode = {"d": "rwxr-xr-x", "l": "rwxrwxrwx"}.get(kind, "rw-r--r--")
     shown = 0 if kind in "dh" else size
     return Attributes(kind, mode, 1000, 1000, "anna", "users", shown, mtime, False, source)

@@ -162,3 +162,37 @@ def test_without_javascript(home: Home, chromium: Browser) -> None:
     assert home.letter.read_bytes() == home.second
     assert Path(os.fsdecode(home.odd)).read_bytes() == b"odd"
     context.close()
+
+
+def test_dry_run_then_left_alone_then_overwritten(home: Home, tab: Page) -> None:
+    sign_in(tab, home.product)
+    find(tab, home, "mother")
+    tab.get_by_role("button", name="List their contents").click()
+    tab.get_by_role("link", name="to mother – 1.odt").click(timeout=30_000)
+    rows = tab.locator("table.versions tbody tr")
+    expect(rows).to_have_count(2, timeout=30_000)
+    rows.nth(1).get_by_role("link", name="Restore").click()
+    form = tab.url
+
+    tab.get_by_label("Dry run").check()
+    expect(tab.get_by_text("Nothing is written.")).to_be_visible()
+    tab.get_by_role("button", name="Say what would happen").click()
+    assert ended(tab, home)["status"] == "completed"
+    tab.reload()
+    expect(tab.locator("#restore-card")).to_contain_text("Would be left alone1")
+
+    tab.goto(form)
+    tab.get_by_role("button", name="Restore").click()
+    ended(tab, home)
+    tab.reload()
+    expect(tab.locator("#restore-card")).to_contain_text("Left alone1")
+    tab.get_by_text("Left alone, because it was there already").click()
+    expect(tab.locator("#restore-card .paths")).to_contain_text(home.letter.name)
+    assert home.letter.read_bytes() == home.second
+
+    tab.goto(form)
+    tab.get_by_label("Overwrite what is there").check()
+    expect(tab.get_by_text("Files of the same name are replaced.")).to_be_visible()
+    tab.get_by_role("button", name="Restore and overwrite").click()
+    assert ended(tab, home)["status"] == "completed"
+    assert home.letter.read_bytes() == home.first

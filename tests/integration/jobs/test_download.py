@@ -316,7 +316,7 @@ def test_cancel(product: Product, big: int, form: str) -> None:
     wait_for(lambda: part.exists() and part.stat().st_size > 1_000_000, 30, "nothing is written")
     assert stat.S_IMODE(part.stat().st_mode) == 0o600
     assert product.get(f"/api/downloads/{job_id}").status == 409
-    assert product.post(f"/api/jobs/{job_id}/cancel").status == 200
+    assert product.post(f"/api/jobs/{job_id}/cancel").status == 202
     job = product.wait_job(job_id)
     assert job["status"] == "cancelled", job
     assert left_of(product, job_id) == []
@@ -348,7 +348,10 @@ def test_contents_that_are_lost(product: Product, source: Path, tmp_path: Path) 
     (source / "noise").write_bytes(os.urandom(3_000_000))
     repository = tmp_path / "repository"
     archive = backed_up(
-        product, product.add_repository(tmp_path.name, repository, [source], encryption="none", passphrase=None)
+        product,
+        product.add_repository(
+            tmp_path.name, repository, [source], encryption="none", passphrase=None
+        ),
     )
     segment = max((repository / "data").rglob("[0-9]*"), key=lambda path: path.stat().st_size)
     raw = bytearray(segment.read_bytes())

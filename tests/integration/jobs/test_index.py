@@ -279,7 +279,8 @@ def test_an_index_made_unasked_gives_way(tmp_path: Path, source: Path) -> None:
         )
         process.resume()
         assert product.wait_job(backup)["status"] == "completed"
-        assert product.job(unasked["id"])["status"] == "cancelled"
+        ended = product.job(unasked["id"])
+        assert (ended["status"], ended["gave_way"]) == ("cancelled", True)
         wait_for(
             lambda: product.get(f"/api/archives/{archive}/entries").status == 200,
             40,

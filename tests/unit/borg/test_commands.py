@@ -76,6 +76,14 @@ def test_undecodable_exclude(style: str) -> None:
             assert one.decide(path) is two.decide(path)
 
 
+def test_export_tar() -> None:
+    argv = commands.export_tar("-a{b}", ("pp:-x", "pp:/"), strip_components=2)
+    assert argv[0] == "export-tar"
+    assert argv[-5:] == ["--", "::-a{{b}}", "-", "pp:-x", "pp:/"]
+    assert "--strip-components=2" in argv
+    assert not any(word.startswith("--strip") for word in commands.export_tar("a"))
+
+
 def test_display() -> None:
     shown = command_line(
         "borg", ["create", "--comment=pw", "/a\udce9'\nb"], {"BORG_REPO": "/r x"}, ["pw"]
