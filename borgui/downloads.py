@@ -54,6 +54,8 @@ def sweep(session: Session, folder: Path) -> int:
 
     Returns how many files went.
     """
+    if not folder.is_dir():
+        return 0
     # The files first: a job's row is older than its file.
     files = [path for path in folder.iterdir() if path.is_file() or path.is_symlink()]
     if not files:

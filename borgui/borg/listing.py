@@ -15,8 +15,6 @@ FORMAT: Final = (
 )
 """One line an item; the path stands last and everything before it is called its attributes."""
 
-_FIELDS: Final = 9
-
 
 class ListingError(ValueError):
     """A line that is none of ``borg list``; the message shows it."""
@@ -59,25 +57,61 @@ def unquote(literal: str) -> str:
 
 def parse(attributes: str) -> Attributes:
     """Parse what stands before the path; raises :class:`ListingError`."""
-    parts = attributes.split("\t")
-    if len(parts) != _FIELDS:
-        raise ListingError(f"not a line of borg list: {attributes[:200]!r}")
-    types, uid, gid, user, group, size, mtime, health, source = parts
+    tail = parse_tail(attributes)
+    return Attributes(*parse_head(tail.head), *tail[1:])
+
+
+class Head(NamedTuple):
+    """The first of :class:`Attributes`, which many items of an archive have in common."""
+
+    kind: str
+    mode: str
+    uid: int
+    gid: int
+    user: str
+    group: str
+
+
+class Tail(NamedTuple):
+    """The rest of :class:`Attributes`, and the text of the head for :func:`parse_head`."""
+
+    head: str
+    size: int
+    mtime: int
+    is_broken: bool
+    source: str
+
+
+def parse_tail(attributes: str) -> Tail:
+    """Parse what differs from item to item; raises :class:`ListingError`."""
     try:
-        return Attributes(
+        head, size, mtime, health, source = attributes.rsplit("\t", 4)
+        seconds, _, fraction = mtime.partition(".")  # six digits; no time before 1970
+        return Tail(
+            head,
+            int(size),
+            int(seconds) * 1_000_000 + int(fraction),
+            health == "broken",
+            "" if source == "''" else unquote(source),
+        )
+    except ValueError as error:
+        raise ListingError(f"not a line of borg list: {attributes[:200]!r}") from error
+
+
+def parse_head(text: str) -> Head:
+    """Parse what a :class:`Tail` calls its head; raises :class:`ListingError`."""
+    try:
+        types, uid, gid, user, group = text.split("\t")
+        return Head(
             "h" if types[1] == "h" else types[0],
             types[2:],
             int(uid),
             int(gid),
             unquote(user) if user[:1] in ("'", '"') else "",
             unquote(group) if group[:1] in ("'", '"') else "",
-            int(size),
-            _microseconds(mtime),
-            health == "broken",
-            "" if source == "''" else unquote(source),
         )
     except (ValueError, IndexError) as error:
-        raise ListingError(f"not a line of borg list: {attributes[:200]!r}") from error
+        raise ListingError(f"not a line of borg list: {text[:200]!r}") from error
 
 
 def render(item: Attributes) -> str:
@@ -95,9 +129,3 @@ def render(item: Attributes) -> str:
             repr(item.source),
         )
     )
-
-
-def _microseconds(text: str) -> int:
-    """``12.000034`` → 12000034; borg prints six digits and no time before 1970."""
-    seconds, _, fraction = text.partition(".")
-    return int(seconds) * 1_000_000 + int(fraction)

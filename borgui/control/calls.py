@@ -95,9 +95,9 @@ def reconcile() -> None:
         for job in ended:
             _after(context, job)
         retention.remove_stray_indexes(context.session, _State.config.indexes)
-        downloads.sweep(context.session, _State.config.downloads)
         _State.auto_index.consider(context, _State.redis)
         wakeups.arm(context.session, _State.redis)
+        downloads.sweep(context.session, _State.config.downloads)
 
 
 def housekeep() -> None:

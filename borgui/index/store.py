@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any, Final
 
-from borgui.borg.listing import Attributes, parse, render
+from borgui.borg.listing import Attributes, parse_head, parse_tail, render
 from borgui.index.names import NO_TIME, NamesWriter
 from borgui.index.nodes import Node, Row
 from borgui.index.schema import BIG, NAMES_BLOCK, ORDER_BLOCK
@@ -19,6 +19,8 @@ ORDERS: Final = {
     "mtime": "number >= ?, mtime, number",
 }
 """Stored for big folders: folders first, then the column, then the name."""
+
+_FOLDER: Final = ord("d")
 
 _ENTRY: Final = "insert into entries values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
@@ -40,7 +42,7 @@ class Store:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._names = NamesWriter(connection)
-        self._owners: dict[tuple[Any, ...], int] = {}
+        self._owners: dict[str, tuple[int, int]] = {}
 
     def put(self, rows: Callable[[], Iterable[Row]]) -> Node:
         """Return the node that holds ``rows`` (sorted, folders first), made if it is new.
@@ -72,7 +74,7 @@ class Store:
                         chr(kind), mode, uid, gid, user, group, own_size, mtime, bool(broken),
                         target or "",
                     )  # fmt: skip
-                    text = render(item._replace(size=0) if kind == ord("d") else item)
+                    text = render(item._replace(size=0) if kind == _FOLDER else item)
                 held = None if child is None else Node(child, digest.hex(), files, size)
                 yield Row("", name.decode("utf-8", "surrogateescape"), text, held)
 
@@ -151,18 +153,19 @@ class Store:
         stored_name = name.encode("utf-8", "surrogateescape")
         if not attributes:
             size = child.size if child else 0
-            return node, number, stored_name, ord("d"), None, size, None, held, None, 0
-        kind, mode, uid, gid, user, group, size, mtime, is_broken, source = parse(attributes)
-        key = (mode, uid, gid, user, group)
-        owner = self._owners.get(key) or self._owner(key)
-        if kind == "d":
+            return node, number, stored_name, _FOLDER, None, size, None, held, None, 0
+        head, size, mtime, is_broken, source = parse_tail(attributes)
+        kind, owner = self._owners.get(head) or self._owner(head)
+        if kind == _FOLDER:
             size = child.size if child else 0
         return (
-            node, number, stored_name, ord(kind), owner, size, mtime, held,
+            node, number, stored_name, kind, owner, size, mtime, held,
             source or None, int(is_broken),
         )  # fmt: skip
 
-    def _owner(self, key: tuple[Any, ...]) -> int:
+    def _owner(self, head: str) -> tuple[int, int]:
+        """The kind, and the id of mode and owner, of the first part of an item's attributes."""
+        kind, *key = parse_head(head)
         found = None
         while found is None:
             found = self._connection.execute(
@@ -173,8 +176,8 @@ class Store:
                 self._connection.execute("insert into owners values (null, ?, ?, ?, ?, ?)", key)
         if len(self._owners) >= _KNOWN_OWNERS:
             self._owners.clear()
-        self._owners[key] = found[0]
-        return int(found[0])
+        self._owners[head] = (ord(kind), found[0])
+        return self._owners[head]
 
     def _write_orders(self, node: int, folders: int) -> None:
         for sort, order in ORDERS.items():

@@ -8,7 +8,7 @@ built again, and what it had before is joined to it when its parent is put away.
 import heapq
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import chain, groupby
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,9 @@ HELD = 50_000
 
 PILE = 16
 """Parts of one folder that are joined at once, so that a list in no order costs n log n."""
+
+_FOLDERS = ("d", "")
+"""How the attributes of a folder begin: it may be one that borg does not list."""
 
 
 @dataclass(slots=True)
@@ -134,13 +137,10 @@ class Tree:
         folders: Run = []
         others: Run = []
         merged = heapq.merge(*(self._spool.read(run) for run in folder.runs))
-        rows: list[Row] = []
-        for row in self._combine(merged):
-            rows.append(row)
-            if len(rows) >= 1000:
-                self._part(rows, folders, others)
-        self._part(rows, folders, others)
-
+        rows = self._combine(merged)
+        while batch := list(islice(rows, 1000)):
+            self._spool.extend(folders, [row for row in batch if row[2][:1] in _FOLDERS])
+            self._spool.extend(others, [row for row in batch if row[2][:1] not in _FOLDERS])
         read = self._spool.read
 
         def stored() -> Iterator[Row]:
@@ -149,30 +149,22 @@ class Tree:
 
         return self._store.put(stored)
 
-    def _combine(self, merged: Iterable[tuple[Any, ...]]) -> Iterator[Row]:
-        """One row a name: the latest attributes, and everything that the folder held."""
-        for (folded, name), group in groupby(merged, key=lambda row: row[:2]):
-            attributes = ""
-            nodes: list[Node] = []
-            for _, _, _, latest, children in group:
-                attributes = latest or attributes
-                nodes += [Node(*child) for child in children]
-            if nodes:
-                yield Row(folded, name, _of_folder(attributes), self._join(nodes))
+    def _combine(self, merged: Iterable[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
+        """One :class:`Row` a name, as a plain tuple: what was said last, and all that it held."""
+        rows = iter(merged)
+        row = next(rows, None)
+        while row is not None:
+            folded, name, _, attributes, children = row
+            held = list(children)
+            while (row := next(rows, None)) is not None and row[1] == name:
+                attributes = row[3] or attributes
+                held += row[4]
+            if held:
+                attributes = _of_folder(attributes)
+                node = tuple(self._join([Node(*child) for child in held]))
+                yield folded, name, attributes, node
             else:
-                yield Row(folded, name, attributes, None)
-
-    def _part(self, rows: list[Row], folders: Run, others: Run) -> None:
-        for run, wanted in ((folders, True), (others, False)):
-            self._spool.extend(
-                run,
-                (
-                    (row.folded, row.name, row.attributes, tuple(row.child) if row.child else None)
-                    for row in rows
-                    if row.is_folder == wanted
-                ),
-            )
-        rows.clear()
+                yield folded, name, attributes, None
 
     def _join(self, nodes: Sequence[Node]) -> Node:
         """One node with everything that ``nodes`` hold; of equal names the later one counts."""

@@ -8,8 +8,8 @@ from gunicorn.app.base import BaseApplication
 
 from borgui.config import Config
 
-WORKERS = 2
-THREADS = 8
+WORKERS = 1
+THREADS = 16
 
 
 class Server(BaseApplication):  # type: ignore[misc]

@@ -346,20 +346,26 @@ def _contents(version: int) -> dict[str, Attributes]:
 
 
 def contents(config: Config, row: Repository) -> dict[str, int]:
-    """List what the two newest archives hold; a third stays without. Ids by what they are."""
+    """List what the two newest archives hold; a third stays without, a fourth waits for it.
+
+    Ids by what they are.
+    """
     newest = (
         Session.query(Archive)
         .filter_by(repository_id=row.id)
         .order_by(Archive.start.desc())
-        .limit(3)
+        .limit(4)
         .all()
     )
+    job = waiting(row, "Waits for a free worker: 2 of 2 are busy.", "index")
+    job.options = {"archive_id": newest[3].id, "archive": newest[3].name}
     for version, archive in ((1, newest[0]), (0, newest[1])):
         with IndexWriter(config.indexes / f"{row.id}.db", archive.borg_id) as writer:
             entries = _contents(version).items()
             writer.feed("".join(f"{render(it)}\t{name!r}\n" for name, it in entries).encode())
             writer.finish()
-    return {"archive": newest[0].id, "before": newest[1].id, "unlisted": newest[2].id}
+    names = ("archive", "before", "unlisted", "listing")
+    return {name: each.id for name, each in zip(names, newest, strict=True)}
 
 
 def restored(row: Repository, archive_id: int) -> int:

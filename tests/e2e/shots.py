@@ -211,6 +211,7 @@ def archives(camera: Camera, ids: dict[str, int]) -> None:
     take("archive-odd", f"{archive}?{documents}", act=_tick)
     take("archive-many", f"{archive}?path=srv/photos/2024/11", whole=False)
     take("archive-unlisted", f"/archives/{ids['unlisted']}")
+    take("archive-listing", f"/archives/{ids['listing']}")
     take("versions", f"{repository}/versions?{documents}/thesis%20draft%20(final)%20[2].odt")
     take("versions-gone", f"{repository}/versions?{documents}/Thesis/chapter 4 – results.odt")
     compared = f"{repository}/compare?before={ids['before']}&after={ids['archive']}"
