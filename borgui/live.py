@@ -157,11 +157,12 @@ class Live:
     @classmethod
     def decode(cls, raw: Mapping[Any, Any]) -> "Live":
         """Read a hash, whatever is missing or odd in it: what cannot be read is unknown."""
-        values = {as_text(name): value for name, value in raw.items()}
         found: dict[str, Any] = {}
-        for each in fields(cls):
-            found[each.name] = _READERS[each.name](values.get(each.name))
-        if not isinstance(found["outcome"], dict):
+        for key, value in raw.items():
+            name = as_text(key) or ""
+            if name in _READERS:
+                found[name] = _READERS[name](value)
+        if not isinstance(found.get("outcome"), dict):
             found["outcome"] = None
         return cls(**found)
 

@@ -20,7 +20,7 @@ from borgui.config import Config
 from borgui.errors import Conflict, Invalid, NotFound
 from borgui.jobs import admission, kind_of
 from borgui.jobs.job import ACTIVE, Job
-from borgui.jobs.view import iso
+from borgui.jobs.view import iso, seen_reason
 from borgui.models import Repository
 from borgui.validation import Input, Line, Name, PathB64, PathText, Text, path_fields, to_b64
 
@@ -215,6 +215,10 @@ def load(session: Session, repository_id: int) -> Repository:
     return repository
 
 
+NAMING = frozenset({"exclude_patterns", "exclude_if_present", "exclude_caches", "extra_flags"})
+"""Fields that name files, or may."""
+
+
 def fields(repository: Repository, *, browse: bool = True) -> dict[str, Any]:
     """A repository as the API answers it. Never its passphrase or key.
 
@@ -228,7 +232,7 @@ def fields(repository: Repository, *, browse: bool = True) -> dict[str, Any]:
         **path_fields("path", repository.path),
         "mode": repository.mode,
         "status": repository.status,
-        "error_message": repository.error_message,
+        "error_message": seen_reason(repository.error_message, browse=browse),
         "encryption": repository.encryption,
         "borg_id": repository.borg_id,
         "accept_unencrypted": repository.accept_unencrypted,
@@ -236,7 +240,7 @@ def fields(repository: Repository, *, browse: bool = True) -> dict[str, Any]:
         "source_directories": [path_fields("p", path)["p"] for path in sources] if browse else None,
         "source_directories_b64": [to_b64(path) for path in sources] if browse else None,
         **{
-            name: getattr(repository, name) if browse or not name.startswith("exclude") else None
+            name: getattr(repository, name) if browse or name not in NAMING else None
             for name in PLAIN
         },
         "total_size": repository.total_size,

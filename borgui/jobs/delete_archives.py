@@ -12,7 +12,7 @@ from borgui.errors import Invalid
 from borgui.jobs.job import Job, Status
 from borgui.jobs.kind import Context, Kind, Outcome, Refused, Route, Step
 from borgui.jobs.repository_state import take_archives
-from borgui.jobs.steps import borg_step
+from borgui.jobs.steps import borg_step, verify_step
 from borgui.models import Archive, Repository
 from borgui.security.permissions import Permission
 from borgui.validation import Id, Input
@@ -49,14 +49,16 @@ def _steps(context: Context, job: DeleteJob) -> list[Step]:
     if repository is None:
         raise Refused("repository_forgotten", "Its repository is no longer here.")
     # an archive of another repository is none of this one's
-    names = context.session.scalars(
-        select(Archive.name).where(
-            Archive.repository_id == repository.id, Archive.id.in_(_wanted(job.options))
-        )
+    wanted = set(_wanted(job.options))
+    archives = context.session.scalars(
+        select(Archive).where(Archive.repository_id == repository.id, Archive.id.in_(wanted))
     ).all()
-    if not names:
-        raise Refused("archive_gone", "The archive is no longer there.")
+    if len(archives) < len(wanted):
+        message = "An archive is no longer there. Nothing was deleted."
+        raise Refused("archive_gone", message)
+    names = [archive.name for archive in archives]
     return [
+        verify_step(repository, archives),
         borg_step("delete", repository, commands.delete_archives(names)),
         borg_step("list", repository, commands.list_archives()),
     ]

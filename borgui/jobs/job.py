@@ -72,6 +72,7 @@ class Job(Base):
         Index("ix_jobs_of_repository", "repository_id", "id"),
         Index("ix_jobs_kind", "kind", "id"),
         Index("ix_jobs_status", "status", "id"),
+        {"sqlite_autoincrement": True},  # an id that was used never means another row
     )
     __mapper_args__ = {
         "polymorphic_on": "kind",

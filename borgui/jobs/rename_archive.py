@@ -16,7 +16,7 @@ from borgui.jobs.job import Job, Status
 from borgui.jobs.kind import Context, Kind, Outcome, Refused, Route, Step
 from borgui.jobs.outcomes import listed
 from borgui.jobs.repository_state import take_archives
-from borgui.jobs.steps import borg_step
+from borgui.jobs.steps import borg_step, verify_step
 from borgui.models import Archive, Repository
 from borgui.security.permissions import Permission
 from borgui.validation import Input, Text
@@ -58,7 +58,7 @@ def _steps(context: Context, job: RenameJob) -> list[Step]:
     if repository is None or archive is None or archive.repository_id != repository.id:
         raise Refused("archive_gone", "The archive is no longer there.")
     name, comment = job.options.get("name"), job.options.get("comment")
-    steps = []
+    steps = [verify_step(repository, [archive])]
     if name is not None and name != archive.name:
         command = commands.rename_archive(archive.name, name)
         steps.append(borg_step("rename", repository, command))

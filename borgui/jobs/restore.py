@@ -8,7 +8,7 @@ import os
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
-from sqlalchemy import BigInteger, ForeignKey, Text
+from sqlalchemy import BigInteger, ForeignKey, Text, select
 from sqlalchemy.orm import Mapped, Session, mapped_column, object_session
 
 from borgui.borg import commands, selection
@@ -156,6 +156,8 @@ def _steps(context: Context, job: RestoreJob) -> list[Step]:
         "shown": [each.shown for each in chosen],
         "strip_components": job.strip_components,
         "overwrite": job.overwrite,
+        "protected_b64": [encode(path) for path in _repositories(context.session, job.machine)],
+        "sources_b64": [encode(path) for path in repository.source_directories],
         "expected_size": None if chosen or job.strip_components else archive.original_size,
     }
     if job.dry_run:
@@ -163,6 +165,12 @@ def _steps(context: Context, job: RestoreJob) -> list[Step]:
         return [borg_step("preview", repository, argv, parameters=parameters)]
     argv = commands.extract(archive.name, paths, strip_components=job.strip_components)
     return [borg_step("extract", repository, argv, parameters=parameters)]
+
+
+def _repositories(session: Session, machine: str) -> list[str]:
+    """Where the machine's repositories lie: nothing is restored into any of them."""
+    paths = session.scalars(select(Repository.path).where(Repository.machine == machine))
+    return [path for path in paths if path.startswith("/")]
 
 
 def _settle(_session: Session, job: RestoreJob, outcome: Outcome) -> None:

@@ -2,12 +2,12 @@
 
 import os
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from borgui.borg import environment
+from borgui.borg import commands, environment
 from borgui.jobs.kind import Step
-from borgui.models import Repository
+from borgui.models import Archive, Repository
 
 
 def encode(path: str) -> str:
@@ -44,6 +44,19 @@ def borg_step(
         "stdin": None if stdin is None else encode(stdin),
         "parameters": dict(parameters or {}),
     }
+
+
+def verify_step(repository: Repository, archives: Iterable[Archive] = ()) -> Step:
+    """Comes before what deletes or renames by name: see :mod:`borgui.runner.verifying`."""
+    return borg_step(
+        "verify",
+        repository,
+        commands.list_archives(),
+        parameters={
+            "repository": repository.borg_id,
+            "archives": {archive.name: archive.borg_id for archive in archives},
+        },
+    )
 
 
 def passphrases(repository: Repository) -> list[str]:

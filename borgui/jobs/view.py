@@ -51,7 +51,7 @@ def job_fields(job: Job, live: Live | None = None, *, browse: bool = True) -> di
         "completed_at": iso(job.completed_at),
         "cancel_requested_at": iso(job.cancel_requested_at),
         "error_code": job.error_code,
-        "error_message": job.error_message,
+        "error_message": seen_reason(job.error_message, browse=browse),
         "warning_count": job.warning_count,
         "exit_code": job.exit_code,
         "process_pid": job.process_pid,
@@ -63,6 +63,14 @@ def job_fields(job: Job, live: Live | None = None, *, browse: bool = True) -> di
     if not browse:
         fields |= dict.fromkeys(("current_file", *(set(kind.naming) & fields.keys())))
     return fields
+
+
+def seen_reason(message: str | None, *, browse: bool) -> str | None:
+    """Why something failed, for who may see file names or not: borg's own words hold them."""
+    if browse or message is None:
+        return message
+    ours = message.partition("borg says:")[0].strip()
+    return ours if ours and "/" not in ours else "The reason names files: an operator can see it."
 
 
 def job_detail(job: Job, live: Live | None = None, *, browse: bool = True) -> dict[str, Any]:

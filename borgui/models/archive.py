@@ -20,6 +20,7 @@ class Archive(Base):
     __table_args__ = (
         UniqueConstraint("repository_id", "borg_id"),
         Index("ix_archives_newest", "repository_id", "start"),
+        {"sqlite_autoincrement": True},  # an id that was used never means another row
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

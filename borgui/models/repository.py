@@ -17,6 +17,7 @@ class Repository(Base):
     """``status`` is ``pending`` until its init or import job ends, then ``ready`` or ``error``."""
 
     __tablename__ = "repositories"
+    __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012 - SQLAlchemy's own
 
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(String(150), unique=True)

@@ -11,6 +11,7 @@ from borgui.runner.download import download
 from borgui.runner.indexing import index
 from borgui.runner.restore import extract, preview
 from borgui.runner.spec import Step
+from borgui.runner.verifying import verify
 from borgui.runner.work import Work
 
 Act = Callable[[Work, Step], None]
@@ -21,4 +22,5 @@ ACTS: dict[str, Act] = {
     "extract": extract,
     "index": index,
     "preview": preview,
+    "verify": verify,
 }

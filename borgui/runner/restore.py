@@ -7,6 +7,7 @@ cancelled before that has changed nothing. With overwriting borg works in the de
 
 import errno
 import os
+import posixpath
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, NoReturn
@@ -46,7 +47,9 @@ class Plan:
     overwrite: bool
     expected_size: int | None
     protected: tuple[str, ...]
-    """Folders nothing is ever written to: our own data, and the repository that is read."""
+    """Folders nothing is ever written to: our own data, and the machine's repositories."""
+    stored: tuple[str, ...]
+    """What the archive's folders begin with, as far as it is known."""
 
     @classmethod
     def of(cls, step: Step, work: Work) -> "Plan":
@@ -57,7 +60,8 @@ class Plan:
             Selected(unpack(each), bool(shown[index]) if index < len(shown) else False)
             for index, each in enumerate(given.get("paths_b64") or ())
         )
-        own = [os.fspath(work.config.data_dir), step.local_repository]
+        others = [unpack(each) for each in given.get("protected_b64") or ()]
+        own = [os.fspath(work.config.data_dir), step.local_repository, *others]
         return cls(
             destination=target.normal(unpack(given["destination_b64"])),
             selected=selected,
@@ -65,11 +69,18 @@ class Plan:
             overwrite=bool(given.get("overwrite")),
             expected_size=given.get("expected_size"),
             protected=tuple(dict.fromkeys(each for path in own if path for each in _both(path))),
+            stored=tuple(each.path for each in selected)
+            or tuple(unpack(each).strip("/") for each in given.get("sources_b64") or ()),
         )
 
     def check(self) -> None:
         """Raise FailedError where the destination cannot be used, before borg has run."""
         target.refuse_inside(self.destination, self.protected)
+        for path in self.stored:
+            # borg follows a link that stands where an entry's parents would: see where it leads
+            parts = path.split("/")[self.strip_components : -1]
+            parent = os.path.realpath(posixpath.join(self.destination, *parts))
+            target.refuse_inside(parent, self.protected)
         target.check(self.anchor)
         if self.expected_size is not None and not self.selected and not self.overwrite:
             self.check_space(self.expected_size)

@@ -11,8 +11,11 @@ from borgui import live
 from borgui.extensions import live_redis
 from borgui.jobs import KINDS
 from borgui.jobs.job import ACTIVE, Job, Status
+from borgui.jobs.view import seen_reason
 from borgui.live import Live
 from borgui.models import now
+from borgui.security.access import can
+from borgui.security.permissions import Permission
 from borgui.web import filters
 
 T = TypeVar("T")
@@ -172,7 +175,7 @@ def from_row(job: Job, known: Live | None = None) -> JobLine:
         message=job.progress_message,
         current_file=job.current_file,
         warning_count=job.warning_count,
-        error_message=job.error_message,
+        error_message=seen_reason(job.error_message, browse=can(Permission.BROWSE)),
         wait_reason=job.wait_reason,
         trigger=job.trigger,
         cancelling=job.is_active and job.cancel_requested_at is not None,

@@ -12,8 +12,10 @@ from borgui.config import Config
 from borgui.errors import Conflict, Forbidden, Invalid
 from borgui.extensions import queue_redis
 from borgui.jobs import admission, dashboard, history, kind_of
+from borgui.jobs.view import seen_reason
 from borgui.models import Repository, Session
 from borgui.security.access import can
+from borgui.security.permissions import Permission
 from borgui.validation import checked
 from borgui.web import job_line, repository_form
 from borgui.web.forms import line, ticked, token
@@ -77,6 +79,7 @@ def show(repository_id: int) -> Response:
         active=job_line.lines(dashboard.active(session, repository_id=repository_id)),
         ended=[job_line.from_row(row) for row in ended.items],
         failures=[job_line.from_row(row) for row in failures],
+        reason=seen_reason(repository.error_message, browse=can(Permission.BROWSE)),
         **_around(repository, "overview"),
     )
 

@@ -46,6 +46,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("lane", name=op.f("uq_repositories_lane")),
         sa.UniqueConstraint("name", name=op.f("uq_repositories_name")),
         sa.UniqueConstraint("place", name=op.f("uq_repositories_place")),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "system_settings",
@@ -126,6 +127,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_jobs")),
         sa.UniqueConstraint("idempotency_key", name=op.f("uq_jobs_idempotency_key")),
+        sqlite_autoincrement=True,
     )
     with op.batch_alter_table("jobs", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_jobs_after_id"), ["after_id"], unique=False)
@@ -188,6 +190,7 @@ def upgrade() -> None:
         sa.UniqueConstraint(
             "repository_id", "borg_id", name=op.f("uq_archives_repository_id_borg_id")
         ),
+        sqlite_autoincrement=True,
     )
     with op.batch_alter_table("archives", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_archives_job_id"), ["job_id"], unique=False)

@@ -1,6 +1,7 @@
 """Archives are deleted, renamed and given a comment, as borg then tells of them."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -67,3 +68,31 @@ def test_what_cannot_be_is_refused(product: Product, kept: tuple[int, Path]) -> 
         assert product.request("PUT", where, body).status == 422, body
     assert product.request("DELETE", "/api/archives/999999").status == 404
     assert product.request("PUT", "/api/archives/999999", {"name": "x"}).status == 404
+
+
+def test_a_name_that_somebody_has_used_again_is_not_deleted(
+    product: Product, kept: tuple[int, Path], source: Path, tmp_path: Path
+) -> None:
+    repo_id, repository = kept
+    newest = archives(product, repo_id)[0]
+    name = str(newest["name"])
+    borg(repository, "delete", f"::{name}", home=tmp_path)
+    borg(repository, "create", f"::{name}", str(source), home=tmp_path)
+    for method, body in (("DELETE", None), ("PUT", {"name": "other"})):
+        answer = product.request(method, f"/api/archives/{newest['id']}", body)
+        job = product.wait_job(answer.json["job_id"])
+        assert (job["status"], job["error_code"]) == ("failed", "archive_changed")
+    assert name in told_by_borg(repository, tmp_path)
+
+
+def test_another_repository_at_the_path_is_not_deleted(
+    product: Product, source: Path, tmp_path: Path
+) -> None:
+    repository = tmp_path / "repository"
+    repo_id = product.add_repository(tmp_path.name, repository, [source])
+    shutil.rmtree(repository)
+    borg(repository, "init", "--encryption=repokey-blake2", home=tmp_path)
+    answer = product.request("DELETE", f"/api/repositories/{repo_id}?delete_data=true")
+    job = product.wait_job(answer.json["job_id"])
+    assert job["status"] == "failed"
+    assert (repository / "config").exists()

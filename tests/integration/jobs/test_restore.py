@@ -541,3 +541,26 @@ def test_an_archive_that_is_gone(product: Product, source: Path, tmp_path: Path)
     assert ended["destination"] == str(tmp_path / "out")
     history = product.get(f"/api/restore/jobs/{job['id']}").json
     assert (history["archive_id"], history["archive"]) == (None, job["archive"])
+
+
+def test_nothing_is_written_into_another_repository_through_a_link(
+    product: Product, source: Path, tmp_path: Path
+) -> None:
+    repo_id = product.add_repository(f"{tmp_path.name}-a", tmp_path / "a", [source])
+    product.add_repository(f"{tmp_path.name}-b", tmp_path / "b", [source])
+    product.wait_job(product.back_up(repo_id))
+    archive = product.get(f"/api/repositories/{repo_id}/archives").json["items"][0]
+    stored = str(source).lstrip("/")
+    target = tmp_path / "out" / stored
+    target.parent.mkdir(parents=True)
+    target.symlink_to(tmp_path / "b")
+    before = sorted(path.name for path in (tmp_path / "b").iterdir())
+    body = {
+        "destination": str(tmp_path / "out"),
+        "paths": [f"{stored}/photo.bin"],
+        "overwrite": True,
+    }
+    answer = product.post(f"/api/archives/{archive['id']}/restore", body)
+    job = product.wait_job(answer.json["job_id"])
+    assert (job["status"], job["error_code"]) == ("failed", "destination_refused")
+    assert sorted(path.name for path in (tmp_path / "b").iterdir()) == before
