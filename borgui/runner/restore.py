@@ -79,8 +79,9 @@ class Plan:
         for path in self.stored:
             # borg follows a link that stands where an entry's parents would: see where it leads
             parts = path.split("/")[self.strip_components : -1]
-            parent = os.path.realpath(posixpath.join(self.destination, *parts))
-            target.refuse_inside(parent, self.protected)
+            parent = posixpath.join(self.destination, *parts)
+            if not target.is_inside(parent, self.protected):  # else borg is kept out of it
+                target.refuse_inside(parent, self.protected)
         target.check(self.anchor)
         if self.expected_size is not None and not self.selected and not self.overwrite:
             self.check_space(self.expected_size)

@@ -15,17 +15,20 @@ def normal(path: str) -> str:
     return os.path.normpath(path).replace("//", "/")
 
 
+def is_inside(path: str, folders: Iterable[str]) -> bool:
+    """Whether ``path``, as it is written, is one of ``folders`` or lies in one."""
+    return any(path == each or path.startswith(each.rstrip("/") + "/") for each in folders)
+
+
 def refuse_inside(destination: str, protected: Iterable[str]) -> None:
     """Raise FailedError for a destination in a folder that nothing is written to."""
-    real = os.path.realpath(destination)
-    for folder in protected:
-        for path in (destination, real):
-            if path == folder or path.startswith(folder.rstrip("/") + "/"):
-                raise FailedError(
-                    "destination_refused",
-                    "Nothing is restored into borgui's own data folder or into the repository "
-                    "itself. Choose another destination.",
-                )
+    folders = tuple(protected)
+    if is_inside(destination, folders) or is_inside(os.path.realpath(destination), folders):
+        raise FailedError(
+            "destination_refused",
+            "Nothing is restored into borgui's own data folder or into a repository. Choose"
+            " another destination.",
+        )
 
 
 def deepest(destination: str, inside: str) -> str:

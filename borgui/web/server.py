@@ -9,6 +9,8 @@ from gunicorn.app.base import BaseApplication
 from borgui.config import Config
 
 WORKERS = 1
+"""A second one takes 15 MiB idle, 30 in use, and with two cores, which borg wants too, it answered
+a tenth more requests a second and none of them sooner (measured)."""
 THREADS = 16
 
 
