@@ -75,6 +75,7 @@ class RawBorg:
             env=self.env(repository),
             check=True,
             stdin=subprocess.DEVNULL,
+            start_new_session=True,  # as the product: Linux shares processors out by session
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,  # of init: a page of advice
         )

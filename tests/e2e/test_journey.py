@@ -53,7 +53,7 @@ def test_from_first_run_to_an_archive_that_borg_gives_back(
 
     tab.goto(product.url("/repositories"))
     tab.get_by_role("link", name="letters").first.click()
-    tab.get_by_role("link", name="Archives").click()
+    tab.locator("main").get_by_role("link", name="Archives", exact=True).first.click()
     names = tab.locator("main").inner_text()
     listed = borg(repository, "list", "--short", home=tmp_path, passphrase=PASSPHRASE).split()
     assert len(listed) == 1

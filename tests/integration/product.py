@@ -88,7 +88,7 @@ class Product:
         """All that it printed."""
         return (self.data_dir.parent / f"{self.data_dir.name}.out").read_text()
 
-    def wait_healthy(self, seconds: float = 20) -> None:
+    def wait_healthy(self, seconds: float = 60) -> None:
         """Until ``/health`` answers 200."""
 
         def healthy() -> bool:

@@ -17,9 +17,13 @@ from tests.integration.product import Product, borg, wait_for
 
 SETTLED = 30.0
 """Seconds within which a job that lost its process, or its way, must be settled."""
-KILLED = ("worker_killed", "restarted")
+KILLED = ("worker_killed", "restarted", "stopped")
 """Codes of a job whose process was taken away."""
-REASONS = ("The worker was killed.", "borgui was restarted while this job ran.")
+REASONS = (
+    "The worker was killed.",
+    "borgui was restarted while this job ran.",
+    "borgui was stopped while this job ran.",
+)
 
 
 @dataclass

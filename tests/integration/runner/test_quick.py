@@ -104,9 +104,9 @@ def test_not_readable(machine: Machine, tmp_path: Path) -> None:
     (tmp_path / "closed").mkdir(mode=0o000)
     script = f"""
 import os, sys
-os.setuid(65534)
 from pathlib import Path
 from borgui.runner.quick import folder
+os.setuid(65534)  # after the imports: this Python may lie where only root can read
 print(folder({encoded("/root")!r}, Path("/nowhere"), True)["error"])
 """
     import sys
