@@ -44,6 +44,7 @@ test: setup $(VENV)/ready-dev ## the whole suite; installs the servers it needs
 	$(BIN)/python -m pytest -q -n 3 --dist loadscope $(ARGS)
 
 bench: setup $(VENV)/ready-dev ## speed and memory as ratios against raw borg
+	@.ci/apt "the load test" wrk
 	$(BIN)/python -m tests.bench $(ARGS)
 
 shot: setup $(VENV)/ready-dev ## screenshots of every page in shots/
