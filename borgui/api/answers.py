@@ -75,7 +75,7 @@ class RepositoryAnswer(Answer):
     exclude_caches: bool | None
     one_file_system: bool
     compression: str
-    extra_flags: str
+    extra_flags: str | None
     archive_name_template: str
     include_secret_key: bool
     total_size: int | None
