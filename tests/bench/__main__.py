@@ -39,8 +39,9 @@ def main(arguments: list[str] | None = None) -> int:
     figures: list[Figure] = []
     for name in options.only or MEASUREMENTS:
         began = time.monotonic()
-        figures += _measure(name, options.folder, quick=options.quick)
-        print(f"{name}: {time.monotonic() - began:.0f} s", file=sys.stderr)
+        found = _measure(name, options.folder, quick=options.quick)
+        figures += found
+        print(f"{name}: {time.monotonic() - began:.0f} s\n{table(found)}\n", file=sys.stderr)
     print(table(figures))
     return 1 if any(figure.is_missed for figure in figures) else 0
 
