@@ -76,6 +76,11 @@ class Config:
         return self.data_dir / "downloads"
 
     @property
+    def drills(self) -> Path:
+        """Where restore drills restore to; empty while none runs."""
+        return self.data_dir / "drills"
+
+    @property
     def run(self) -> Path:
         """Lock and state files of what runs on this machine."""
         return self.data_dir / "run"
@@ -88,7 +93,7 @@ class Config:
     def make_folders(self) -> None:
         """Create the data folder and what lies in it, closed to other people (mode 0700)."""
         self.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for name in ("logs", "run", "indexes", "downloads", "redis", "machine", "borg"):
+        for name in ("logs", "run", "indexes", "downloads", "drills", "redis", "machine", "borg"):
             (self.data_dir / name).mkdir(exist_ok=True, mode=0o700)
         for name in ("cache", "config", "security", "keys"):
             (self.borg_home / name).mkdir(exist_ok=True, mode=0o700)

@@ -107,6 +107,31 @@ def extract(archive: str, paths: Sequence[str] = (), *, strip_components: int = 
     return [*argv, "--", _archive(archive), *paths]
 
 
+def extract_contents(archive: str, paths: Sequence[str] = ()) -> list[str]:
+    """``borg extract`` of exactly these files, or of all, without ACLs, attributes and flags.
+
+    ``paths`` as the archive stores them. They are given by ``--pattern``, since borg says of each
+    full path that stands as an argument that it never matched (1.2.4). Borg finds them in a
+    dictionary: their number costs nothing.
+    """
+    argv = ["extract", *_COMMON, "--progress", "--sparse", "--noacls", "--noxattrs", "--noflags"]
+    chosen = [f"pf:{path}" for path in paths]
+    return [*argv, *(_only(chosen) if paths else ()), "--", _archive(archive)]
+
+
+def list_checksums(archive: str, chosen: Sequence[str] = ()) -> list[str]:
+    """``borg list`` with borg's checksum of each content, as :mod:`borgui.borg.listing` reads it.
+
+    ``chosen`` are patterns with their style; none is all. Borg reads the contents for it.
+    """
+    argv = ["list", *_COMMON, f"--format={listing.CHECKSUMS}"]
+    return [*argv, *(_only(chosen) if chosen else ()), "--", _archive(archive)]
+
+
+def _only(patterns: Sequence[str]) -> list[str]:
+    return [*(f"--pattern=+{pattern}" for pattern in patterns), r"--pattern=-re:\A"]
+
+
 def export_tar(archive: str, paths: Sequence[str] = (), *, strip_components: int = 0) -> list[str]:
     """``borg export-tar`` to stdout, in GNU's format; ``paths`` as for :func:`extract`.
 

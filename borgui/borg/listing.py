@@ -16,6 +16,10 @@ FORMAT: Final = (
 """One line an item; the path stands last and everything before it is called its attributes."""
 
 
+CHECKSUMS: Final = "{type}{mode}\t{health}\t{sha256}\t{bpath!r}{NL}"
+"""With borg's own checksum, for which it reads the contents; :func:`parse_checksum` reads it."""
+
+
 class ListingError(ValueError):
     """A line that is none of ``borg list``; the message shows it."""
 
@@ -112,6 +116,26 @@ def parse_head(text: str) -> Head:
         )
     except (ValueError, IndexError) as error:
         raise ListingError(f"not a line of borg list: {text[:200]!r}") from error
+
+
+class Checksum(NamedTuple):
+    """What borg says of an item's content: SHA-256 in hex, "" where it has none of its own
+    (folders, links, and the later names of a hard link, whose ``kind`` is ``h``)."""
+
+    kind: str
+    is_broken: bool
+    sha256: str
+    path: str
+
+
+def parse_checksum(line: str) -> Checksum:
+    """Parse a line of the format :data:`CHECKSUMS`; raises :class:`ListingError`."""
+    try:
+        types, health, digest, path = line.split("\t", 3)
+        kind = "h" if types[1] == "h" else types[0]
+    except (ValueError, IndexError) as error:
+        raise ListingError(f"not a line of borg list: {line[:200]!r}") from error
+    return Checksum(kind, health == "broken", digest, unquote(path))
 
 
 def render(item: Attributes) -> str:

@@ -9,6 +9,7 @@ from borgui.jobs.break_lock import BREAK_LOCK
 from borgui.jobs.delete_archives import DELETE_ARCHIVES
 from borgui.jobs.delete_repository import DELETE_REPOSITORY
 from borgui.jobs.download import DOWNLOAD
+from borgui.jobs.drill import DRILL
 from borgui.jobs.import_repository import IMPORT
 from borgui.jobs.index import INDEX
 from borgui.jobs.init import INIT
@@ -21,6 +22,7 @@ KINDS: tuple[Kind, ...] = (
     BACKUP,
     RESTORE,
     DOWNLOAD,
+    DRILL,
     INDEX,
     INIT,
     IMPORT,

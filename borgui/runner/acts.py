@@ -8,6 +8,7 @@ that needs more than that adds a function and a line here, and edits nothing els
 from collections.abc import Callable
 
 from borgui.runner.download import download
+from borgui.runner.drilling import drill
 from borgui.runner.indexing import index
 from borgui.runner.restore import extract, preview
 from borgui.runner.spec import Step
@@ -19,6 +20,7 @@ Act = Callable[[Work, Step], None]
 
 ACTS: dict[str, Act] = {
     "download": download,
+    "drill": drill,
     "extract": extract,
     "index": index,
     "preview": preview,

@@ -1,0 +1,202 @@
+"""Kind ``drill``: files of an archive are restored to a scratch folder and compared, as a proof.
+
+A row that completed is that proof: every file of the sample came back and was identical.
+"""
+
+from typing import Any
+
+from pydantic import Field, ValidationInfo, field_validator
+from sqlalchemy import BigInteger, ForeignKey, Text, select
+from sqlalchemy.orm import Mapped, Session, mapped_column, object_session
+
+from borgui.borg import commands
+from borgui.borg.display import printable_path
+from borgui.config import Config
+from borgui.errors import Conflict, Invalid
+from borgui.jobs.job import Job
+from borgui.jobs.kind import Context, Kind, Outcome, Refused, Route, Step
+from borgui.jobs.selecting import decoded
+from borgui.jobs.steps import borg_step, encode
+from borgui.models import Archive, Repository
+from borgui.models.types import PathList
+from borgui.security.permissions import Permission
+from borgui.validation import Id, Input, to_b64
+
+SAMPLE = 200
+"""Files of a drill that says nothing else."""
+
+MOST = 1000
+
+PROGRESS = ("nfiles", "restored_size")
+
+
+class DrillJob(Job):
+    """What was to be proved, and what came of it. Sizes in bytes; paths exact."""
+
+    __tablename__ = "drill_jobs"
+    __mapper_args__ = {"polymorphic_identity": "drill"}
+
+    id: Mapped[int] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    archive_id: Mapped[int | None] = mapped_column(
+        ForeignKey("archives.id", ondelete="SET NULL"), index=True
+    )
+    archive: Mapped[str] = mapped_column(Text, default="")
+    """Its name as it was; empty until the newest one is chosen, when the job is admitted."""
+    sample: Mapped[int | None]
+    """Files chosen by chance; None is every file of the archive."""
+    nfiles: Mapped[int | None] = mapped_column(BigInteger)
+    """Files that were restored and compared; each name of a hard link counts."""
+    restored_size: Mapped[int | None] = mapped_column(BigInteger)
+    compared_with_source: Mapped[int | None] = mapped_column(BigInteger)
+    """Files that were the same as what had been backed up, byte for byte."""
+    compared_with_checksums: Mapped[int | None] = mapped_column(BigInteger)
+    """Files that had the checksum borg told of them."""
+    differing_count: Mapped[int | None] = mapped_column(BigInteger)
+    skipped_count: Mapped[int | None] = mapped_column(BigInteger)
+    """Chosen files that were left out, since they would not have fitted."""
+    differing: Mapped[list[str] | None] = mapped_column(PathList, deferred=True)
+    """The first 500 that did not come back, or not as they were; as the archive stores them."""
+
+
+# -- what a start takes ------------------------------------------------------------------------
+
+
+class DrillInput(Input):
+    """``archive_id``: the newest archive where none is given. ``all`` of it, or a ``sample``."""
+
+    archive_id: Id | None = None
+    all: bool = False
+    sample: int | None = Field(None, ge=1, le=MOST)
+
+    @field_validator("sample")
+    @classmethod
+    def _one_of_both(cls, value: int | None, info: ValidationInfo) -> int | None:
+        if value is not None and info.data.get("all"):
+            raise ValueError("Choose a sample or all, not both.")
+        return value
+
+
+def _check(_config: Config, repository: Repository | None, options: dict[str, Any]) -> None:
+    session = object_session(repository) if repository is not None else None
+    if session is None or repository is None:
+        return
+    wanted = options.get("archive_id")
+    if wanted is not None:
+        archive = session.get(Archive, wanted)
+        if archive is None or archive.repository_id != repository.id:
+            raise Invalid({"archive_id": "This repository has no such archive."})
+    elif _newest(session, repository) is None:
+        raise Conflict("no_archive", "There is no archive yet that could be restored from.")
+
+
+def _newest(session: Session, repository: Repository) -> Archive | None:
+    return session.scalar(
+        select(Archive)
+        .where(Archive.repository_id == repository.id)
+        .order_by(Archive.start.desc(), Archive.id.desc())
+        .limit(1)
+    )
+
+
+# -- its way -----------------------------------------------------------------------------------
+
+
+def _begin(job: DrillJob) -> None:
+    """Fill the columns from the options, so that the job can be read while it waits."""
+    job.sample = None if job.options.get("all") else job.options.get("sample") or SAMPLE
+    session = job.repository and object_session(job.repository)
+    wanted = job.options.get("archive_id")
+    _name(job, session.get(Archive, wanted) if session and wanted else None)
+
+
+def _name(job: DrillJob, archive: Archive | None) -> None:
+    if archive is not None:
+        job.archive_id, job.archive = archive.id, archive.name
+
+
+def _steps(context: Context, job: DrillJob) -> list[Step]:
+    repository = job.repository
+    if repository is None:
+        raise Refused("repository_forgotten", "Its repository is no longer here.")
+    wanted = job.options.get("archive_id")
+    if wanted is None:
+        archive = _newest(context.session, repository)
+        if archive is None:
+            raise Refused("no_archive", "There is no archive yet that could be restored from.")
+    else:
+        archive = context.session.get(Archive, wanted)
+        if archive is None or archive.repository_id != repository.id:
+            raise Refused("archive_gone", "The archive is no longer there.")
+    _begin(job)  # a job that follows on another has its options only
+    _name(job, archive)
+    parameters = {
+        "archive": archive.name,
+        "sample": job.sample,
+        "sources_b64": [encode(path) for path in repository.source_directories],
+    }
+    return [
+        borg_step("drill", repository, commands.list_archive(archive.name), parameters=parameters)
+    ]
+
+
+def _settle(_session: Session, job: DrillJob, outcome: Outcome) -> None:
+    result = (outcome.get("result") or {}).get("drill") or {}
+    for name in (
+        *PROGRESS,
+        "compared_with_source",
+        "compared_with_checksums",
+        "differing_count",
+        "skipped_count",
+    ):
+        setattr(job, name, result.get(name))
+    paths = result.get("differing_b64")
+    job.differing = None if paths is None else [decoded(each) for each in paths]
+
+
+# -- how it is shown ---------------------------------------------------------------------------
+
+
+def _fields(job: DrillJob) -> dict[str, Any]:
+    return {
+        "archive_id": job.archive_id,
+        "archive": job.archive or None,
+        "sample": job.sample,
+        "all": job.sample is None,
+        **{name: getattr(job, name) for name in PROGRESS},
+        "compared_with_source": job.compared_with_source,
+        "compared_with_checksums": job.compared_with_checksums,
+        "differing_count": job.differing_count,
+        "skipped_count": job.skipped_count,
+    }
+
+
+def _details(job: DrillJob) -> dict[str, Any]:
+    paths = job.differing or []
+    return {
+        "differing": [printable_path(path) for path in paths],
+        "differing_b64": [to_b64(path) for path in paths],
+    }
+
+
+DRILL = Kind(
+    name="drill",
+    label="Restore drill",
+    after_failure="Nothing was changed: not the archive, and no file outside borgui's own folder.",
+    row=DrillJob,
+    access="shared",
+    permission=Permission.RUN,
+    steps=_steps,
+    begin=_begin,
+    check=_check,
+    settle=_settle,
+    fields=_fields,
+    details=_details,
+    naming=("differing", "differing_b64"),
+    progress=PROGRESS,
+    body=DrillInput,
+    routes=(
+        Route("POST", "/repositories/<int:repo_id>/drill", "start"),
+        Route("GET", "/repositories/<int:repo_id>/drill-jobs", "list"),
+        Route("GET", "/repositories/drill-jobs/<int:job_id>", "show"),
+    ),
+)

@@ -1,0 +1,147 @@
+"""Chooses files of an archive from its listing, as it comes, in bounded memory."""
+
+import json
+import random
+from collections.abc import Iterable, Iterator
+from dataclasses import astuple, dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
+
+from borgui.borg import listing
+from borgui.borg.listing import ListingError
+from borgui.borg.progress import Progress
+from borgui.runner.failure import FailedError
+from borgui.runner.steps import Reader
+
+BLOCK = 4096
+"""What most file systems give a file at least."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A regular file of an archive.
+
+    ``mtime`` in microseconds. A later name of a hard link has its first name, as borg prints it,
+    in ``source`` and no size of its own. ``is_broken``: the repository has lost a part of it.
+    """
+
+    path: str
+    size: int
+    mtime: int
+    source: str
+    is_broken: bool
+
+    @classmethod
+    def of(cls, line: bytes) -> "Entry | None":
+        """From a line of the listing; None for what is no regular file. Raises ListingError."""
+        attributes, _, quoted = line.decode().rpartition("\t")
+        tail = listing.parse_tail(attributes)
+        if tail.head[:1] != "-":
+            return None
+        is_link = tail.head[1:2] == "h"
+        source = tail.source if is_link else ""
+        return cls(listing.unquote(quoted), tail.size, tail.mtime, source, tail.is_broken)
+
+    @property
+    def taken(self) -> int:
+        """Bytes it takes on a disk."""
+        return 0 if self.source else max(-(-self.size // BLOCK), 1) * BLOCK
+
+
+class Choice(Protocol):
+    """Where the files of a listing go."""
+
+    def offer(self, entry: Entry) -> None:
+        """The next file. Raises OSError."""
+
+
+class Reservoir:
+    """A uniform random sample of all that is offered: each file is in it with the same chance."""
+
+    def __init__(self, size: int, chance: random.Random | None = None) -> None:
+        self._size = size
+        self._chance = chance or random.SystemRandom()
+        self._seen = 0
+        self._kept: list[tuple[int, Entry]] = []
+
+    def offer(self, entry: Entry) -> None:
+        """Keep it in place of another, or not (Vitter's algorithm R)."""
+        self._seen += 1
+        if len(self._kept) < self._size:
+            self._kept.append((self._seen, entry))
+        elif (place := self._chance.randrange(self._seen)) < self._size:
+            self._kept[place] = self._seen, entry
+
+    def fitting(self, room: int) -> list[Entry]:
+        """The sample in the archive's order, without what does not fit into ``room`` bytes."""
+        self._chance.shuffle(self._kept)
+        found = []
+        for number, entry in self._kept:
+            if entry.taken <= room:
+                room -= entry.taken
+                found.append((number, entry))
+        return [entry for _, entry in sorted(found, key=lambda each: each[0])]
+
+
+class Spool:
+    """Files in a file on disk, in their order: an archive may hold millions."""
+
+    def __init__(self, path: Path, entries: Iterable[Entry] = ()) -> None:
+        self._path = path
+        self._file = path.open("x")
+        for entry in entries:
+            self.offer(entry)
+
+    def offer(self, entry: Entry) -> None:
+        """Write it down."""
+        self._file.write(f"{json.dumps(astuple(entry))}\n")
+
+    def __iter__(self) -> Iterator[Entry]:
+        self._file.flush()
+        with self._path.open() as lines:
+            for line in lines:
+                yield Entry(*json.loads(line))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._file.close()
+
+
+class Sampling(Reader):
+    """Offers the regular files of a listing to ``choice``, and measures them."""
+
+    def __init__(self, choice: Choice) -> None:
+        self.files = self.taken = 0
+        self._choice = choice
+
+    def line(self, line: bytes) -> bool:
+        """Take one entry."""
+        if self.halt is None:
+            try:
+                self._take(Entry.of(line))
+            except (ListingError, UnicodeDecodeError) as error:
+                message = f"What borg printed cannot be read: {error}."
+                self.halt = FailedError("listing_unreadable", message)
+            except OSError as error:
+                message = f"The list of files could not be written: {error.strerror}."
+                self.halt = FailedError("disk_full", message)
+        return True
+
+    def shown(self, progress: Progress) -> Progress:
+        """With what was counted so far."""
+        message = "Looking at what the archive holds"
+        return replace(progress, progress_message=message, progress_percent=None)
+
+    def _take(self, entry: Entry | None) -> None:
+        if entry is not None:
+            self.files += 1
+            self.taken += entry.taken
+            self._choice.offer(entry)
