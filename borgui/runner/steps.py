@@ -29,6 +29,9 @@ class Reader:
     halt: FailedError | None = None
     """Set it to have the program ended: why nothing good can come of it any more."""
 
+    pause: float = 0
+    """Seconds between two reads of stdout, for output that comes in many small pieces."""
+
     def output(self, data: bytes) -> bool:  # noqa: ARG002
         """Take a piece of stdout as it came; whether nobody is to read it line by line."""
         return False
@@ -133,7 +136,9 @@ class _Watch:
 
     def read(self) -> None:
         """Read until it has ended."""
-        streams.read_to_end(self._child, self._take_stdout, self._take_stderr, self._tick)
+        streams.read_to_end(
+            self._child, self._take_stdout, self._take_stderr, self._tick, self._reader.pause
+        )
         self._take_lines(self._lines.last())
         self._print(self._printed.last())
 

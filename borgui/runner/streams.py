@@ -106,10 +106,13 @@ def read_to_end(
     on_stdout: Callable[[bytes], None],
     on_stderr: Callable[[bytes], None],
     tick: Callable[[], float],
+    pause: float = 0,
 ) -> None:
     """Hand on all the child writes until it has ended.
 
-    ``tick`` is called after each wait, and says how many seconds the next one may take.
+    ``tick`` is called after each wait, and says how many seconds the next one may take. After a
+    piece of stdout nothing is read for ``pause`` seconds: a child that writes line by line else
+    wakes us for each of them.
     """
     with Wakeup() as wakeup, selectors.DefaultSelector() as selector:
         selector.register(child.stdout, selectors.EVENT_READ, on_stdout)
@@ -122,11 +125,14 @@ def read_to_end(
             if ended_at is not None and _is_dry(selector, ended_at):
                 return
             wait = tick()
-            for key, _ in selector.select(wait if ended_at is None else min(wait, 0.05)):
+            ready = selector.select(wait if ended_at is None else min(wait, 0.05))
+            for key, _ in ready:
                 if key.data is None:
                     wakeup.clear()
                 elif not _pass_on(key.fd, key.data):
                     selector.unregister(key.fd)
+            if pause and ended_at is None and any(key.fd == child.stdout for key, _ in ready):
+                time.sleep(pause)
 
 
 def _is_dry(selector: selectors.BaseSelector, ended_at: float) -> bool:

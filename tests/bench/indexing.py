@@ -6,33 +6,54 @@
 import json
 import os
 import resource
-import subprocess
+import shutil
 import sys
 import time
 from pathlib import Path
 
 from borgui.borg import commands
+from borgui.borg.progress import Progress
 from borgui.index import IndexWriter
+from borgui.runner import process, steps
+from borgui.runner.indexing import Indexing
+from borgui.runner.logfile import JobLog
+from borgui.runner.spec import Step
 
-CHUNK = 64 * 1024
-PAUSE = 0.005
-"""Seconds between two reads. Borg writes line by line; without a pause each line wakes the reader,
-and both spend a fifth of their time on that."""
+
+class Alone:
+    """A job that nobody watches and nothing ends."""
+
+    grace = 1.0
+
+    def __init__(self, folder: Path) -> None:
+        self.log = JobLog(folder / "bench.log", str)
+
+    def stop_reason(self) -> None:
+        """Nothing does."""
+
+    def began(self, child: process.Child) -> None:
+        """Nobody is told."""
+
+    def progress(self, progress: Progress) -> None:
+        """Nobody is told."""
 
 
 def main(path: str, borg_id: str, archive: str) -> None:
     """Index, and say how long it took and what memory it used."""
+    process.prepare()
+    job = Alone(Path(path).parent)
+    step = Step("index", "borg", tuple(commands.list_archive(archive)), {})
+    borg = shutil.which("borg")
+    assert borg is not None
     began = time.monotonic()
-    command = ["borg", *commands.list_archive(archive)]
     with IndexWriter(Path(path), borg_id) as writer:
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as borg:
-            assert borg.stdout is not None
-            while data := os.read(borg.stdout.fileno(), CHUNK):
-                writer.feed(data)
-                time.sleep(PAUSE)
-        assert borg.returncode == 0, borg.returncode
+        reader = Indexing(writer, None)
+        ended = steps.run(job, step, [borg, *step.argv], dict(os.environ), None, reader)
+        assert ended.verdict.status == "completed", ended
+        assert reader.halt is None, reader.halt
         writer.finish()
     seconds = time.monotonic() - began
+    job.log.close()
     peak_of_borg = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     print(json.dumps({"seconds": seconds, "peaks": [_own_peak(), peak_of_borg]}))
 
