@@ -392,7 +392,7 @@ def test_the_restore_form_says_what_and_where(operator: Someone, shelf: Shelf) -
 
 def test_download_of_a_file_and_of_several(operator: Someone, shelf: Shelf) -> None:
     address = f"/archives/{shelf.new}/selection"
-    one = {"path_b64": [b64("home/anna/letter.odt")], "act": "download", "format": "zip"}
+    one = {"path_b64": [b64("home/anna/letter.odt")], "act": "download", "format": ""}
     assert operator.browser("POST", address, data=one).status_code == 303
     two = {**one, "path_b64": [b64("home/anna/letter.odt"), b64(ODD)]}
     answer = operator.browser("POST", address, data=two)
@@ -402,7 +402,34 @@ def test_download_of_a_file_and_of_several(operator: Someone, shelf: Shelf) -> N
         ("download", "file"),
         ("download", "zip"),
     ]
-    assert operator.browser("POST", address, data={**two, "format": "rar"}).status_code == 422
+    for form in ("rar", "file"):
+        assert operator.browser("POST", address, data={**two, "format": form}).status_code == 422
+
+
+@pytest.mark.parametrize("form", ["zip", "tar", "tar.zst"])
+@pytest.mark.parametrize("path", ["home/anna/letter.odt", "home/anna"])
+def test_a_download_comes_in_the_form_that_was_chosen(
+    operator: Someone, shelf: Shelf, path: str, form: str
+) -> None:
+    data = {"path_b64": [b64(path)], "act": "download", "format": form}
+    address = f"/archives/{shelf.new}/selection"
+    assert operator.browser("POST", address, data=data).status_code == 303
+    job = Session.query(Job).one()
+    assert job.options["format"] == form
+
+
+def test_the_pages_offer_what_a_download_can_be(operator: Someone, shelf: Shelf) -> None:
+    def offered(address: str) -> list[list[str]]:
+        selects = re.findall(
+            r'<select name="format".*?</select>', operator.browser("GET", address).text, re.DOTALL
+        )
+        return [re.findall(r'<option value="([^"]*)"', each) for each in selects]
+
+    several = ["zip", "tar", "tar.zst"]
+    versions = f"/repositories/{shelf.repository}/versions"
+    assert offered(f"/archives/{shelf.new}") == [["", *several]]
+    assert offered(f"{versions}?path=home/anna/letter.odt") == [["", *several]] * 2
+    assert set(map(tuple, offered(f"{versions}?path=home/anna"))) == {tuple(several)}
 
 
 def test_restore_starts_one_job(operator: Someone, shelf: Shelf) -> None:

@@ -180,10 +180,16 @@ def measured(archive: Archive, paths: Sequence[str]) -> What:
 
 
 def _download(archive: Archive, paths: Sequence[str]) -> AnyResponse:
-    """Prepare a download of it, a single file as itself; leads to the job that does."""
-    entries = measured(archive, paths).entries
-    is_file = len(entries) == 1 and entries[0] is not None and entries[0].kind is Kind.FILE
-    job = downloads.begin(archive, paths, "file" if is_file else line("format") or "zip")
+    """Prepare a download of it in the form chosen; leads to the job that does.
+
+    Where none is, a single file comes as itself and all else as zip.
+    """
+    form = line("format")
+    if not form:
+        entries = measured(archive, paths).entries
+        is_file = len(entries) == 1 and entries[0] is not None and entries[0].kind is Kind.FILE
+        form = "file" if is_file else "zip"
+    job = downloads.begin(archive, paths, form)
     return redirect(url_for("jobs.show", job_id=job.id), 303)
 
 
