@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from borgui.borg import encryption, names
 from borgui.borg.compression import validate_compression
+from borgui.borg.display import printable_path
 from borgui.borg.flags import parse_flags
 from borgui.borg.location import LocationError, parse_location
 from borgui.borg.patterns import Decision, Matcher, parse_exclude
@@ -21,7 +22,8 @@ from borgui.errors import Conflict, Invalid, NotFound
 from borgui.jobs import admission, kind_of
 from borgui.jobs.job import ACTIVE, Job
 from borgui.jobs.view import iso, seen_reason
-from borgui.models import Repository
+from borgui.models import Repository, read_settings
+from borgui.roots import canonical, is_inside, named
 from borgui.validation import Input, Line, Name, PathB64, PathText, Text, path_fields, to_b64
 
 MOST_PATHS = 1000
@@ -134,7 +136,7 @@ def create(
     made = _made_before(session, idempotency_key)
     if made is not None:
         return made
-    repository = _row(config, data)
+    repository = _row(session, config, data)
     _refuse_twin(session, repository)
     session.add(repository)
     kind = kind_of("init" if data.mode == "create" else "import")
@@ -159,6 +161,7 @@ def change(session: Session, repository: Repository, data: RepositoryChange) -> 
         repository.source_directories if sources is None else sources,
         repository.exclude_patterns if excludes is None else excludes,
     )
+    faults |= _root_faults(session, sources or ())
     if faults:
         raise Invalid(faults)
     if data.name is not None and data.name != repository.name:
@@ -262,12 +265,13 @@ def _made_before(session: Session, key: str | None) -> tuple[Repository, Job] | 
     return job.repository, job
 
 
-def _row(config: Config, data: RepositoryInput) -> Repository:
+def _row(session: Session, config: Config, data: RepositoryInput) -> Repository:
     """The row of a new repository; raises :class:`Invalid` with all that is wrong."""
     path, faults = _path(config, data)
     faults |= _secret_faults(data)
     sources = _sources(data) or []
     faults |= _source_faults(path, sources, data.exclude_patterns or [])
+    faults |= _root_faults(session, sources)
     if faults:
         raise Invalid(faults)
     place = Repository.place_of(data.machine, path)
@@ -343,12 +347,17 @@ def _sources(data: RepositoryChange) -> list[str] | None:
         given = data.source_directories_b64
     if given is None:
         return None
-    return list(dict.fromkeys(_canonical(path) for path in given))
+    return list(dict.fromkeys(canonical(path) for path in given))
 
 
-def _canonical(path: str) -> str:
-    """As ``//`` and ``..`` say; a path that is not absolute stays as it is, to be refused."""
-    return os.path.normpath("/" + path.lstrip("/")) if path.startswith("/") else path
+def _root_faults(session: Session, sources: Sequence[str]) -> dict[str, str]:
+    """As they are written; the machine looks again, with links followed."""
+    roots = read_settings(session).source_roots
+    for source in sources:
+        if not is_inside(source, roots):
+            name = printable_path(source)
+            return {"source_directories": f"{name} lies outside of {named(roots)}."}
+    return {}
 
 
 def _source_faults(
@@ -393,7 +402,7 @@ def _is_excluded(path: str, source: str, excludes: Sequence[str]) -> bool:
 
 
 def _is_below(path: str, folder: str) -> bool:
-    return path == folder or path.startswith(folder.rstrip("/") + "/")
+    return is_inside(path, [folder])
 
 
 def _refuse_twin(session: Session, repository: Repository) -> None:

@@ -77,6 +77,7 @@ _SENTENCES = {
     "string_type": "Give text.",
     "string_unicode": "This is no valid Unicode text.",
     "string_too_short": "This may not be empty.",
+    "too_short": "Give at least one.",
     "int_type": "Give a whole number.",
     "int_parsing": "Give a whole number.",
     "int_parsing_size": "This number is too large.",

@@ -9,8 +9,11 @@ from borgui.api.answers import FolderAnswer
 from borgui.api.blueprint import api, describes
 from borgui.api.incoming import Flag, read_query
 from borgui.config import Config
-from borgui.errors import Invalid
+from borgui.errors import Forbidden, Invalid
 from borgui.extensions import clients
+from borgui.models import Session
+from borgui.security.access import can
+from borgui.security.permissions import Permission
 from borgui.validation import Input, PathB64, PathText
 
 
@@ -21,6 +24,9 @@ class FolderQuery(Input):
     path: PathText | None = None
     path_b64: PathB64 | None = None
     folders_only: Flag = True
+    purpose: folders.Purpose | None = None
+    """What the folder is for: only where that may lie is shown. Without it an admin sees
+    everything, and everybody else what they may restore to."""
 
 
 @api.get("/folders", endpoint="folders")
@@ -30,12 +36,18 @@ def list_folder() -> dict[str, Any]:
     asked = read_query(FolderQuery)
     if asked.path is not None and asked.path_b64 is not None:
         raise Invalid({"path": "Give the path once: as path or as path_b64."})
+    is_admin = can(Permission.MANAGE)
+    purpose = asked.purpose or ("repository" if is_admin else "destination")
+    if purpose != "destination" and not is_admin:
+        raise Forbidden("forbidden", "Your role does not allow this.")
+    roots = folders.roots_of(Session(), purpose)
     config: Config = current_app.config["BORGUI"]
     redis = clients()
     return folders.list_folder(
         redis.queue,
         redis.patient,
         asked.machine or config.machine,
-        asked.path or asked.path_b64 or "/",
+        asked.path or asked.path_b64,
         folders_only=asked.folders_only,
+        roots=roots,
     )

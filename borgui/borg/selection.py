@@ -105,6 +105,22 @@ def common_folder(selected: Sequence[Selected], components: int) -> str:
     return posixpath.commonpath(folders) if all(folders) else ""
 
 
+def places(destination: str, selected: Sequence[Selected], components: int) -> list[str]:
+    """The folders and files, each once, that ``selected`` comes to lie at; the destination itself
+    stands for all of an archive. A name that is a pattern counts as the folder it is looked for in.
+    """
+    paths = (stripped(_fixed(each), components) for each in selected)
+    found = [posixpath.join(destination, path) if path else destination for path in paths]
+    return list(dict.fromkeys(found)) or [destination]
+
+
+def _fixed(selected: Selected) -> str:
+    """The leading part of a path that means one name only; ``""`` where there is none."""
+    if not selected.is_pattern:
+        return selected.path
+    return posixpath.dirname(selected.path.partition("?")[0])
+
+
 def keep_out(folder: str, components: int) -> str:
     """An exclude pattern for what would be extracted to ``folder`` (below the destination)."""
     body = _SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", re.escape(folder))

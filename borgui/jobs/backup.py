@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from collections.abc import Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -9,6 +10,7 @@ from sqlalchemy import BigInteger, ForeignKey, String, Text, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from borgui.borg import commands, names
+from borgui.borg.display import printable_path
 from borgui.borg.flags import parse_flags
 from borgui.borg.output import Created
 from borgui.jobs.archives import record_archive
@@ -17,6 +19,7 @@ from borgui.jobs.kind import Context, Kind, Outcome, Refused, Route, Step
 from borgui.jobs.outcomes import created
 from borgui.jobs.steps import borg_step, encode
 from borgui.models import Archive, Repository, Settings, now
+from borgui.roots import is_inside, named
 from borgui.security.permissions import Permission
 
 
@@ -55,6 +58,7 @@ def _steps(context: Context, job: BackupJob) -> list[Step]:
         raise Refused("repository_forgotten", "Its repository is no longer here.")
     if not repository.source_directories:
         raise Refused("no_sources", "The repository has no source folders to back up.")
+    _refuse_outside(context.settings.source_roots, repository.source_directories)
     moment = now()
     zone = ZoneInfo(context.settings.timezone)
     job.archive_name = names.expand_template(repository.archive_name_template, moment, zone)
@@ -78,8 +82,17 @@ def _steps(context: Context, job: BackupJob) -> list[Step]:
         "one_file_system": repository.one_file_system,
         "extra_flags": bool(repository.extra_flags.strip()),
         "expected": expected(context.session, repository, job.sources_digest),
+        "roots_b64": [encode(path) for path in context.settings.source_roots],
     }
     return [borg_step("create", repository, commands.create(options), parameters=parameters)]
+
+
+def _refuse_outside(roots: Sequence[str], sources: Sequence[str]) -> None:
+    """The roots may have been narrowed since. The machine looks again, with links followed."""
+    for source in sources:
+        if not is_inside(source, roots):
+            message = f"The source folder {printable_path(source)} lies outside of {named(roots)}."
+            raise Refused("source_outside_roots", f"{message} Nothing was backed up.")
 
 
 def sources_digest(repository: Repository) -> str:

@@ -5,6 +5,7 @@ checked(RestoreInput, values).model_dump() | {"archive_id": archive.id}, user_id
 """
 
 import os
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
@@ -19,8 +20,9 @@ from borgui.jobs.job import Job, Priority, Status
 from borgui.jobs.kind import Context, Kind, Outcome, Refused, Route, Step
 from borgui.jobs.selecting import Selection, decoded, selected, short
 from borgui.jobs.steps import borg_step, encode
-from borgui.models import Archive, Repository
+from borgui.models import Archive, Repository, read_settings
 from borgui.models.types import PathBytes, PathList
+from borgui.roots import canonical, is_inside, named
 from borgui.security.permissions import Permission
 from borgui.validation import PathB64, PathText, path_fields, to_b64
 
@@ -112,6 +114,22 @@ def _check(config: Config, repository: Repository | None, options: dict[str, Any
                     "the repository itself."
                 }
             )
+    session = repository and object_session(repository)
+    if session and (fault := _outside(read_settings(session).restore_roots, options)):
+        raise Invalid({"destination": fault})
+
+
+def _outside(roots: Sequence[str], options: dict[str, Any]) -> str | None:
+    """What of it would come to lie outside of ``roots``, as a sentence; None when nothing would.
+
+    To the original place, which is ``/``, may be restored what all lies in a root.
+    """
+    destination = canonical(_destination(options))
+    strip = options.get("strip_components") or 0
+    for place in selection.places(destination, selected(options), strip):
+        if not is_inside(place, roots):
+            return f"{printable_path(place)} lies outside of {named(roots)}."
+    return None
 
 
 def _destination(options: dict[str, Any]) -> str:
@@ -147,6 +165,8 @@ def _steps(context: Context, job: RestoreJob) -> list[Step]:
     archive = context.session.get(Archive, job.options["archive_id"])
     if archive is None or archive.repository_id != repository.id:
         raise Refused("archive_gone", "The archive is no longer there.")
+    if fault := _outside(context.settings.restore_roots, job.options):
+        raise Refused("destination_outside_roots", f"{fault} Nothing was restored.")
     _take_over(job, archive)
     chosen = selected(job.options)
     paths = selection.arguments(chosen)
@@ -158,6 +178,7 @@ def _steps(context: Context, job: RestoreJob) -> list[Step]:
         "overwrite": job.overwrite,
         "protected_b64": [encode(path) for path in _repositories(context.session, job.machine)],
         "sources_b64": [encode(path) for path in repository.source_directories],
+        "roots_b64": [encode(path) for path in context.settings.restore_roots],
         "expected_size": None if chosen or job.strip_components else archive.original_size,
     }
     if job.dry_run:

@@ -7,6 +7,7 @@ from sqlalchemy import JSON, String
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from borgui.models.base import Base
+from borgui.roots import EVERYTHING
 
 
 class SystemSetting(Base):
@@ -40,13 +41,19 @@ class Settings:
     """How long a machine must have been idle for that."""
     download_hours: int = 24
     """How long a prepared download is kept."""
+    source_roots: tuple[str, ...] = EVERYTHING
+    """Folders that everything backed up lies in; ``/`` is no limit."""
+    restore_roots: tuple[str, ...] = EVERYTHING
+    """Folders that everything restored comes to lie in; ``/`` is no limit."""
 
 
 def read_settings(session: Session) -> Settings:
     """The settings as they are now."""
     known = {field.name for field in fields(Settings)}
     rows = session.query(SystemSetting).all()
-    return Settings(**{row.key: row.value for row in rows if row.key in known})
+    values = {row.key: row.value for row in rows if row.key in known}
+    lists = {key: tuple(value) for key, value in values.items() if isinstance(value, list)}
+    return Settings(**values | lists)
 
 
 def write_settings(session: Session, changes: dict[str, Any]) -> None:

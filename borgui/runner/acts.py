@@ -7,6 +7,7 @@ that needs more than that adds a function and a line here, and edits nothing els
 
 from collections.abc import Callable
 
+from borgui.runner.backup import create
 from borgui.runner.download import download
 from borgui.runner.drilling import drill
 from borgui.runner.indexing import index
@@ -19,6 +20,7 @@ Act = Callable[[Work, Step], None]
 """Raises :class:`~borgui.runner.failure.FailedError` when the job cannot go on."""
 
 ACTS: dict[str, Act] = {
+    "create": create,
     "download": download,
     "drill": drill,
     "extract": extract,

@@ -10,6 +10,7 @@ import posixpath
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from borgui.runner import filesystem
 from borgui.runner.copying import Copier, take_flags
@@ -55,7 +56,8 @@ class Placing:
 
     ``elsewhere`` opens a staging folder of ours on another file system, given a folder's path on
     it. ``tick`` is called for each entry and may raise. Folders named by ``protected`` (device,
-    inode) are never written to.
+    inode) are never written to. ``opened`` is called with the path of the destination, free of
+    links, once nobody can lead us elsewhere any more; it may raise.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class Placing:
         tick: Callable[[], None],
         lost: Callable[[bytes, OSError], None],
         protected: frozenset[tuple[int, int]] = frozenset(),
+        opened: Callable[[str], None] = lambda _path: None,
     ) -> None:
         self.placed = Placed()
         self._destination = destination
@@ -73,6 +76,7 @@ class Placing:
         self._tick = tick
         self._lost = lost
         self._protected = protected
+        self._opened = opened
         self._copiers: dict[int, Copier] = {}
 
     def place(self, staging: bytes) -> None:
@@ -80,6 +84,7 @@ class Placing:
         source = os.open(staging, FOLDER)
         target = os.open(self._destination, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
+            self._opened(os.fspath(Path(f"/proc/self/fd/{target}").readlink()))
             self._merge(source, target, self._destination)
         finally:
             os.close(source)

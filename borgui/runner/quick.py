@@ -4,30 +4,49 @@ import base64
 import heapq
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from borgui import live
 from borgui.borg.display import printable_path
+from borgui.roots import EVERYTHING, is_inside, is_narrowed, leads_to, named, real
 from borgui.runner import context
 
 MOST_ENTRIES = 2000
 
 
-def list_folder(request: str, path_b64: str, folders_only: bool = True) -> None:
+def list_folder(
+    request: str,
+    path_b64: str,
+    folders_only: bool = True,
+    roots: Sequence[str] = EVERYTHING,
+) -> None:
     """List the folder whose path's bytes ``path_b64`` holds, for :func:`borgui.live.await_answer`.
 
     The answer: ``{"path", "path_b64", "parent_b64", "entries", "truncated", "error"}``, each entry
     ``{"name", "name_b64", "path_b64", "is_folder", "is_link", "is_readable"}``, sorted, at most
-    ``MOST_ENTRIES``. ``error`` is ``None`` or a sentence, and then ``entries`` is empty.
+    ``MOST_ENTRIES``. ``error`` is ``None`` or a sentence, and then ``entries`` is empty. Nothing is
+    told but what lies in ``roots``, links followed, or leads to them.
     """
     given = context.get()
-    live.answer(given.connect(), request, folder(path_b64, given.config.data_dir, folders_only))
+    found = folder(path_b64, given.config.data_dir, folders_only, tuple(roots))
+    live.answer(given.connect(), request, found)
 
 
-def folder(path_b64: str, data_dir: Path, folders_only: bool) -> dict[str, Any]:
+def folder(
+    path_b64: str, data_dir: Path, folders_only: bool, roots: tuple[str, ...] = EVERYTHING
+) -> dict[str, Any]:
     """The answer of :func:`list_folder`."""
+    found = _folder(path_b64, data_dir, folders_only, roots)
+    if found["parent_b64"] and not _is_open(_unpack(found["parent_b64"]), roots):
+        found["parent_b64"] = None
+    return found
+
+
+def _folder(
+    path_b64: str, data_dir: Path, folders_only: bool, roots: tuple[str, ...]
+) -> dict[str, Any]:
     try:
         path = os.path.normpath(os.fsdecode(base64.b64decode(path_b64, validate=True)))
     except ValueError:
@@ -37,9 +56,16 @@ def folder(path_b64: str, data_dir: Path, folders_only: bool) -> dict[str, Any]:
     path = "/" + path.lstrip("/")
     if is_within(path, data_dir):
         return _refused(path, "This is borgui's own data folder: it is not shown.")
+    if not _is_open(path, roots):
+        return _refused(path, f"This lies outside of {named(roots)}.")
     try:
         found = _entries(path, data_dir)
-        wanted = (entry for entry in found if entry["is_folder"] or not folders_only)
+        wanted = (
+            entry
+            for entry in found
+            if (entry["is_folder"] or not folders_only)
+            and (not is_narrowed(roots) or _is_open(_unpack(entry["path_b64"]), roots))
+        )
         entries = heapq.nsmallest(MOST_ENTRIES + 1, wanted, key=_order)  # not all in memory
     except OSError as error:
         return _refused(path, _reason(error))
@@ -47,6 +73,14 @@ def folder(path_b64: str, data_dir: Path, folders_only: bool) -> dict[str, Any]:
         "entries": entries[:MOST_ENTRIES],
         "truncated": len(entries) > MOST_ENTRIES,
     }
+
+
+def _is_open(path: str, roots: tuple[str, ...]) -> bool:
+    """Whether ``path`` may be shown: it leads to one of ``roots``, or lies in one, with its links
+    followed too."""
+    if is_inside(path, roots):
+        return is_inside(os.path.realpath(path), real(roots))
+    return len(roots) > 1 and leads_to(path, roots)
 
 
 def is_within(path: str, folder: Path) -> bool:
@@ -109,6 +143,10 @@ def _reason(error: OSError) -> str:
             return "borgui may not read this folder."
         case _:
             return f"This folder cannot be read: {error.strerror}."
+
+
+def _unpack(path_b64: str) -> str:
+    return os.fsdecode(base64.b64decode(path_b64))
 
 
 def _pack(path: str) -> str:

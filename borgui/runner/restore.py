@@ -22,8 +22,10 @@ from borgui.borg.selection import (
     is_never_matched,
     keep_out,
     never_matched,
+    places,
     stripped,
 )
+from borgui.roots import EVERYTHING, is_inside
 from borgui.runner import target
 from borgui.runner.extracting import Extracting, exact, size_text
 from borgui.runner.failure import FailedError
@@ -50,6 +52,8 @@ class Plan:
     """Folders nothing is ever written to: our own data, and the machine's repositories."""
     stored: tuple[str, ...]
     """What the archive's folders begin with, as far as it is known."""
+    roots: tuple[str, ...] = EVERYTHING
+    """All that is restored comes to lie in these."""
 
     @classmethod
     def of(cls, step: Step, work: Work) -> "Plan":
@@ -71,6 +75,7 @@ class Plan:
             protected=tuple(dict.fromkeys(each for path in own if path for each in _both(path))),
             stored=tuple(each.path for each in selected)
             or tuple(unpack(each).strip("/") for each in given.get("sources_b64") or ()),
+            roots=tuple(map(unpack, given.get("roots_b64") or ())) or EVERYTHING,
         )
 
     def check(self) -> None:
@@ -80,11 +85,22 @@ class Plan:
             # borg follows a link that stands where an entry's parents would: see where it leads
             parts = path.split("/")[self.strip_components : -1]
             parent = posixpath.join(self.destination, *parts)
-            if not target.is_inside(parent, self.protected):  # else borg is kept out of it
+            if not is_inside(parent, self.protected):  # else borg is kept out of it
                 target.refuse_inside(parent, self.protected)
+        self.check_roots(os.path.realpath(self.destination))
+        if self.overwrite:
+            target.refuse_links_out(self.destination, self._places(self.destination), self.roots)
         target.check(self.anchor)
         if self.expected_size is not None and not self.selected and not self.overwrite:
             self.check_space(self.expected_size)
+
+    def check_roots(self, destination: str) -> None:
+        """Raise FailedError where something would leave the roots. ``destination`` is free of
+        links; below it only an overwriting borg follows any."""
+        target.refuse_outside(self._places(destination), self.roots)
+
+    def _places(self, destination: str) -> list[str]:
+        return places(destination, self.selected, self.strip_components)
 
     @property
     def anchor(self) -> str:
@@ -231,6 +247,7 @@ class _Placing(_Restore):
             tick=lambda: self._tick(ended, placing.placed),
             lost=self._lost,
             protected=target.identities(self.plan.protected),
+            opened=self.plan.check_roots,
         )
         try:
             placing.place(os.fsencode(folder))

@@ -2,9 +2,11 @@
 
 import os
 import posixpath
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from borgui.borg.display import printable_path
+from borgui.roots import is_inside, is_narrowed, named, real
 from borgui.runner.failure import FailedError
 
 
@@ -13,11 +15,6 @@ def normal(path: str) -> str:
     if not path.startswith("/") or "\0" in path or ".." in path.split("/"):
         raise FailedError("destination_refused", "The destination must be an absolute path.")
     return os.path.normpath(path).replace("//", "/")
-
-
-def is_inside(path: str, folders: Iterable[str]) -> bool:
-    """Whether ``path``, as it is written, is one of ``folders`` or lies in one."""
-    return any(path == each or path.startswith(each.rstrip("/") + "/") for each in folders)
 
 
 def refuse_inside(destination: str, protected: Iterable[str]) -> None:
@@ -29,6 +26,67 @@ def refuse_inside(destination: str, protected: Iterable[str]) -> None:
             "Nothing is restored into borgui's own data folder or into a repository. Choose"
             " another destination.",
         )
+
+
+def refuse_outside(places: Iterable[str], roots: Sequence[str]) -> None:
+    """Raise FailedError where one of ``places`` (free of links) lies outside of ``roots``."""
+    allowed = real(roots)
+    for place in places:
+        if not is_inside(place, allowed):
+            raise _outside(place, roots)
+
+
+def refuse_links_out(destination: str, places: Iterable[str], roots: Sequence[str]) -> None:
+    """Raise FailedError where borg, which writes to ``places`` below ``destination`` and follows
+    the links it meets as folders there, could leave ``roots``. Reads every folder below them."""
+    if not is_narrowed(roots):
+        return
+    allowed = real(roots)
+    waiting = []
+    for place in places:
+        followed = os.path.realpath(place)
+        if not is_inside(followed, allowed) or (
+            place != destination and not is_inside(_parent_followed(place), allowed)
+        ):
+            raise _outside(place, roots)
+        waiting.append(followed)
+    seen = set(waiting)
+    while waiting:
+        for path in _folders(waiting.pop()):
+            followed = os.path.realpath(path)
+            if not is_inside(followed, allowed):
+                raise _outside(path, roots)
+            if followed not in seen:
+                seen.add(followed)
+                waiting.append(followed)
+
+
+def _parent_followed(path: str) -> str:
+    parent, name = posixpath.split(path)
+    return posixpath.join(os.path.realpath(parent), name)
+
+
+def _folders(folder: str) -> list[str]:
+    """What lies in ``folder`` and is a folder, or a link to one; nothing where it is none."""
+    try:
+        with os.scandir(folder) as entries:
+            return [each.path for each in entries if each.is_dir()]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except PermissionError as error:
+        raise FailedError(
+            "destination_not_readable",
+            f"borgui may not look into {printable_path(folder)}, where a link could lead out of"
+            " the folders that an admin has left open. Nothing was restored.",
+        ) from error
+
+
+def _outside(path: str, roots: Sequence[str]) -> FailedError:
+    return FailedError(
+        "destination_outside_roots",
+        f"{printable_path(path)} lies outside of {named(roots)}, or leads there by a link."
+        " Nothing was restored.",
+    )
 
 
 def deepest(destination: str, inside: str) -> str:

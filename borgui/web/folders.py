@@ -2,19 +2,28 @@
 
 import base64
 import os
+from collections.abc import Sequence
 
 from flask import Blueprint, Response, current_app, request
 
 from borgui.config import Config
 from borgui.extensions import clients, queue_redis
-from borgui.folders import list_folder
+from borgui.folders import Purpose, is_shown, list_folder, roots_of
+from borgui.models import Session
+from borgui.security.access import can
+from borgui.security.permissions import Permission
 from borgui.validation import Input, PathB64, checked, to_b64
 from borgui.web.filters import is_odd
 from borgui.web.layout import page
 
 folders = Blueprint("folders", __name__)
 
-FIELDS = ("path", "source_directories", "destination")
+FIELDS: dict[str, Purpose] = {
+    "path": "repository",
+    "source_directories": "source",
+    "destination": "destination",
+}
+"""The fields it fills, and what a folder is there."""
 
 
 class Where(Input):
@@ -26,20 +35,24 @@ class Where(Input):
 @folders.get("/folders")
 def pick() -> Response:
     """The picker as a partial; ``into`` is the field it fills, ``path_b64`` or ``path`` where."""
-    asked = checked(Where, {"path_b64": request.args.get("path_b64") or to_b64(_start())})
     into = request.args.get("into", "")
+    into = into if into in FIELDS and can(Permission.MANAGE) else "destination"
+    roots = roots_of(Session(), FIELDS[into])
+    start = _start(roots)
+    given = request.args.get("path_b64") or (to_b64(start) if start else None)
+    path = checked(Where, {"path_b64": given}).path_b64 if given else None
     config: Config = current_app.config["BORGUI"]
-    found = list_folder(queue_redis(), clients().patient, config.machine, asked.path_b64)
+    found = list_folder(queue_redis(), clients().patient, config.machine, path, roots=roots)
     return page(
         "folders/_picker.html",
         folder=found,
         is_odd=is_odd(os.fsdecode(base64.b64decode(found["path_b64"]))),
-        into=into if into in FIELDS else FIELDS[1],
+        into=into,
         is_step="step" in request.args,
     )
 
 
-def _start() -> str:
-    """Where to begin: the last folder already typed, else the root."""
+def _start(roots: Sequence[str]) -> str | None:
+    """Where to begin: the last folder already typed that may be shown; None where there is none."""
     typed = [each for each in request.args.get("path", "").splitlines() if each.startswith("/")]
-    return typed[-1] if typed else "/"
+    return typed[-1] if typed and is_shown(typed[-1], roots) else None

@@ -9,10 +9,10 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from borgui.errors import Invalid
 from borgui.models import Session, Settings, read_settings
-from borgui.settings import SettingsChange
+from borgui.settings import NAMING, SettingsChange
 from borgui.settings import change as store
 from borgui.validation import checked
-from borgui.web.forms import line, ticked
+from borgui.web.forms import line, lines, ticked
 from borgui.web.layout import page
 
 settings = Blueprint("settings", __name__, url_prefix="/settings")
@@ -27,20 +27,27 @@ LABELS = {
     "auto_index": "Read new archives in the background",
     "auto_index_idle_seconds": "Seconds of rest before that",
     "download_hours": "Downloads kept, in hours",
+    "source_roots": "Folders that may be backed up",
+    "restore_roots": "Folders that may be restored to",
 }
 
 
 @settings.get("")
 def edit() -> Response:
     """The form."""
-    return _page(asdict(read_settings(Session())), {}, 200)
+    values = asdict(read_settings(Session()))
+    values |= {name: "\n".join(values[name]) for name in NAMING}
+    return _page(values, {}, 200)
 
 
 @settings.post("")
 def change() -> AnyResponse:
     """Save it, or show it again with what is wrong."""
     typed = {name: _typed(name, default) for name, default in asdict(Settings()).items()}
-    given = {name: value if name == "timezone" else _number(value) for name, value in typed.items()}
+    given: dict[str, Any] = {
+        name: value if name == "timezone" else _number(value) for name, value in typed.items()
+    }
+    given |= {name: lines(name) for name in NAMING}
     try:
         store(Session(), checked(SettingsChange, given))
     except Invalid as error:
@@ -51,6 +58,8 @@ def change() -> AnyResponse:
 
 def _typed(name: str, default: object) -> str | bool:
     """What stands in the form; a box that is not ticked stands in none."""
+    if isinstance(default, tuple):
+        return "\n".join(lines(name))
     return ticked(name) if isinstance(default, bool) else line(name)
 
 

@@ -373,8 +373,10 @@ def test_settings_have_one_list_of_names() -> None:
 def test_an_admin_changes_settings(admin: Someone, viewer: Someone) -> None:
     before = viewer.api("GET", "/api/settings").json
     answer = admin.api("PUT", "/api/settings", json={"timezone": "Europe/Berlin"})
-    assert answer.json == {**before, "timezone": "Europe/Berlin"}
-    assert viewer.api("GET", "/api/settings").json == answer.json
+    everything = {"source_roots": ["/"], "restore_roots": ["/"]}
+    assert answer.json == {**before, **everything, "timezone": "Europe/Berlin"}
+    roots = dict.fromkeys(("source_roots", "restore_roots"))
+    assert viewer.api("GET", "/api/settings").json == {**answer.json, **roots}
     assert viewer.api("PUT", "/api/settings", json={}).status_code == 403
 
 

@@ -259,6 +259,8 @@ def test_settings_form(admin: Someone) -> None:
         "backup_time_limit_hours": "12",
         "backup_limit": "1",
         "auto_index_idle_seconds": "30",
+        "source_roots": "/",
+        "restore_roots": "/",
     }
     assert admin.browser("POST", "/settings", data=form).status_code == 303
     assert read_settings(Session()).auto_index is False

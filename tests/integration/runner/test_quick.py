@@ -115,3 +115,41 @@ print(folder({encoded("/root")!r}, Path("/nowhere"), True)["error"])
         [sys.executable, "-c", script], capture_output=True, text=True, check=False
     )
     assert "may not read" in done.stdout, done.stderr
+
+
+def within(
+    machine: Machine, path: str | Path, *roots: str | Path, folders_only: bool = True
+) -> dict[str, Any]:
+    narrowed = tuple(map(str, roots))
+    return folder(encoded(path), machine.config.data_dir, folders_only, narrowed)
+
+
+def names(found: dict[str, Any]) -> list[str]:
+    return [entry["name"] for entry in found["entries"]]
+
+
+def test_only_what_lies_in_the_roots_or_leads_there(machine: Machine, tree: Path) -> None:
+    (tree / "alpha" / "inner").mkdir()
+    (tree / "alpha" / "out").symlink_to(tree / "Beta")
+    (tree / "alpha" / "home").symlink_to("inner")
+    (tree / "file2").touch()
+    both = tree / "alpha", tree / "Beta"
+
+    one = within(machine, both[0], both[0])
+    assert (names(one), one["parent_b64"]) == (["home", "inner"], None)
+    assert within(machine, both[0] / "inner", both[0])["parent_b64"] == encoded(both[0])
+    for outside in (tree, "/", tree / "Beta", both[0] / "out", both[0] / "..", "/etc"):
+        found = within(machine, outside, both[0])
+        assert "lies outside" in found["error"], outside
+        assert found["entries"] == []
+
+    above = within(machine, tree, *both, folders_only=False)
+    assert (names(above), above["error"]) == (["alpha", "Beta"], None)
+    assert names(within(machine, "/", *both)) == [both[0].parts[1]]
+    assert names(within(machine, both[0], *both)) == ["home", "inner", "out"]
+    assert within(machine, tree.parent / "other", *both)["error"]
+
+
+def test_a_root_may_be_a_link(machine: Machine, tree: Path) -> None:
+    (tree / "alpha" / "inner").mkdir()
+    assert names(within(machine, tree / "link", tree / "link")) == ["inner"]
