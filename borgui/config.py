@@ -81,6 +81,11 @@ class Config:
         return self.data_dir / "drills"
 
     @property
+    def mounts(self) -> Path:
+        """Where archives are mounted: see :mod:`borgui.runner.mounting`."""
+        return self.data_dir / "mounts"
+
+    @property
     def run(self) -> Path:
         """Lock and state files of what runs on this machine."""
         return self.data_dir / "run"
@@ -93,7 +98,8 @@ class Config:
     def make_folders(self) -> None:
         """Create the data folder and what lies in it, closed to other people (mode 0700)."""
         self.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for name in ("logs", "run", "indexes", "downloads", "drills", "redis", "machine", "borg"):
+        names = ("logs", "run", "indexes", "downloads", "drills", "mounts", "redis", "machine")
+        for name in (*names, "borg"):
             (self.data_dir / name).mkdir(exist_ok=True, mode=0o700)
         for name in ("cache", "config", "security", "keys"):
             (self.borg_home / name).mkdir(exist_ok=True, mode=0o700)

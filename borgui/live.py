@@ -142,6 +142,7 @@ class Live:
     restored_size: int | None = None
     backup_speed: float | None = None
     eta_seconds: int | None = None
+    mounted_at: str | None = None
     warning_count: int | None = None
     log_base: int | None = None
     log_end: int | None = None
@@ -276,6 +277,8 @@ class Machine:
     outcomes: list[list[int]] = field(default_factory=list)
 
     def runs(self, job: int, attempt: int) -> bool:
+    mount_problem: str | None = None
+    """Why no archive can be mounted there, as a sentence; None where it can, or is not known."""
         """Whether a living horse of this attempt was seen."""
         return any(each.get("job") == job and each.get("attempt") == attempt for each in self.live)
 
@@ -307,6 +310,7 @@ def read_machine(redis: Redis, machine: str) -> Machine | None:
         disk_free=_integer(values.get("disk_free")),
         live=[each for each in live if isinstance(each, dict)] if isinstance(live, list) else [],
         outcomes=[each for each in outcomes if isinstance(each, list)]
+                "mount_problem",
         if isinstance(outcomes, list)
         else [],
     )

@@ -36,6 +36,7 @@ HOUSEKEEP = "borgui.control.calls.housekeep"
 CONTROL_CALLS = frozenset({STARTED, FINISH, ADMIT, RECONCILE, HOUSEKEEP})
 
 RUN_JOB = "borgui.runner.horse.run_job"
+RUN_BESIDE = "borgui.runner.beside.run_job"
 LIST_FOLDER = "borgui.runner.quick.list_folder"
 
 NO_LIMIT = -1

@@ -76,6 +76,7 @@ class Supervisor:
         gc.collect()
         gc.freeze()
         signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED)
+        process.adopt_orphans()
         try:
             while not self._stopping:
                 self._start_due()
@@ -86,7 +87,9 @@ class Supervisor:
         return 0
 
     def stop(self) -> None:
-        """End every child, those that others need last."""
+        """End every child, those that others need last, and first what they have left to us."""
+        for pid in self._adopted():
+            _signal(pid, signal.SIGTERM)
         for order in sorted({child.stop_first for child in self.children}):
             group = [each for each in self.children if each.stop_first == order and each.pid]
             for child in group:
@@ -97,7 +100,23 @@ class Supervisor:
                 time.sleep(0.02)
             for child in group:
                 _signal(child.pid, signal.SIGKILL)
+            self._end_adopted(deadline)
         self._reap()
+
+    def _end_adopted(self, deadline: float) -> None:
+        """End what detached itself below a child, such as a mount: it uses what is ended next."""
+        told: set[int] = set()
+        while (left := self._adopted()) and time.monotonic() < deadline:
+            for pid in left - told:
+                _signal(pid, signal.SIGTERM)
+            told |= left
+            self._reap()
+            time.sleep(0.05)
+        for pid in left:
+            _signal(pid, signal.SIGKILL)
+
+    def _adopted(self) -> set[int]:
+        return process.children_of(os.getpid()) - {child.pid for child in self.children}
 
     def _tick(self) -> None:
         """Nothing that goes wrong beside the children may end them: a backup can take hours."""
@@ -127,10 +146,16 @@ class Supervisor:
         child.pid = fork(child.name, child.target)
 
     def _reap(self) -> None:
-        for child in self.children:
-            if child.pid is not None:
-                pid, status = os.waitpid(child.pid, os.WNOHANG)
-                if pid:
+        """Wait for whatever has ended: a child, or an orphan that became ours."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if not pid:
+                return
+            for child in self.children:
+                if child.pid == pid:
                     self._buried(child, status)
 
     def _buried(self, child: Child, status: int) -> None:

@@ -178,6 +178,20 @@ BAD_OPTIONS: Final = Cause(
     "borg did not accept its command line. Look at the extra flags and the name template of this "
     "repository.",
 )
+MOUNT_UNAVAILABLE: Final = Cause(
+    "mount_unavailable",
+    "This borg cannot mount: the Python module for FUSE is missing. Install it (on Debian: "
+    "apt install python3-pyfuse3).",
+    tell_data=False,
+)
+NO_FUSE: Final = "no FUSE support"
+"""What ``borg mount`` says where it cannot find its Python module for FUSE."""
+MOUNT_REFUSED: Final = Cause(
+    "mount_unavailable",
+    "This machine lets borgui mount nothing. It needs /dev/fuse and the program fusermount3 (on "
+    "Debian: apt install fuse3); a container must be given the device and the right to mount.",
+    tell_data=False,
+)
 OUT_OF_MEMORY: Final = Cause(
     "out_of_memory", "borg ran out of memory. Free some, or run fewer jobs at once."
 )
@@ -248,6 +262,11 @@ BY_EXIT_CODE: Final = {code: cause for cause, _, codes in _BY_CLASS for code in 
 """For the case that borg's message was lost."""
 
 BY_TEXT: Final = (
+    (NO_FUSE, MOUNT_UNAVAILABLE),
+    ("fuse: device not found", MOUNT_REFUSED),
+    ("fuse: failed to ", MOUNT_REFUSED),
+    ("fuse: mount failed", MOUNT_REFUSED),
+    ("fusermount", MOUNT_REFUSED),
     ("[Errno 28]", DISK_FULL),
     ("No space left on device", DISK_FULL),
     ("[Errno 122]", QUOTA),

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from borgui.borg import listing
+from borgui.borg.causes import MOUNT_UNAVAILABLE, NO_FUSE
 from borgui.borg.undecodable import is_utf8, say_exclude, say_sources
 
 LOCK_WAIT_SECONDS: Final = 5
@@ -142,6 +143,22 @@ def export_tar(archive: str, paths: Sequence[str] = (), *, strip_components: int
     if strip_components:
         argv.append(f"--strip-components={strip_components}")
     return [*argv, "--", _archive(archive), "-", *paths]
+
+
+def mount(archive: str, mountpoint: str) -> list[str]:
+    """``borg mount`` of an archive, in the foreground: it ends when it is unmounted.
+
+    Only the user who runs it can look into it (FUSE's rule), whatever the modes of the files: so
+    those of others are readable too, as they were to the backup.
+    """
+    argv = ["mount", *_COMMON, "--foreground", "-o", "ignore_permissions", "--"]
+    return [*argv, _archive(archive), mountpoint]
+
+
+def mount_problem(said: str) -> str | None:
+    """What a call of :func:`mount` that could not work said, as a sentence; None where it was no
+    lack of FUSE: borg looks for that first."""
+    return MOUNT_UNAVAILABLE.sentence if NO_FUSE in said else None
 
 
 def list_entries(archive: str, paths: Sequence[str] = ()) -> list[str]:

@@ -38,6 +38,7 @@ _DATA: Final = {
     "extract": "Nothing in the repository was changed.",
     "preview": "Nothing in the repository was changed.",
     "download": "Nothing in the repository was changed.",
+    "mount": "Nothing in the repository was changed.",
     "list": "Nothing in the repository was changed.",
     "info": "Nothing in the repository was changed.",
     "delete_repository": "Some of the repository's data may already be deleted.",

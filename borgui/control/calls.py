@@ -10,7 +10,7 @@ from redis import Redis
 
 from borgui import downloads, live
 from borgui.config import Config
-from borgui.jobs import admission, retention
+from borgui.jobs import admission, mounts, retention
 from borgui.jobs import finish as finishing
 from borgui.jobs import reconcile as reconciling
 from borgui.jobs.auto_index import AutoIndex, give_way
@@ -65,6 +65,7 @@ def _admit(context: Context) -> None:
     machines = _machines(context)
     admission.admit(context, _State.redis, machines)
     give_way(context, _State.redis, machines)
+    mounts.give_way(context, _State.redis)
 
 
 def started(job: int, attempt: int, info: Mapping[str, Any]) -> None:

@@ -14,6 +14,7 @@ from borgui.jobs.import_repository import IMPORT
 from borgui.jobs.index import INDEX
 from borgui.jobs.init import INIT
 from borgui.jobs.kind import Kind
+from borgui.jobs.mount import MOUNT
 from borgui.jobs.refresh import REFRESH
 from borgui.jobs.rename_archive import RENAME_ARCHIVE
 from borgui.jobs.restore import RESTORE
@@ -24,6 +25,7 @@ KINDS: tuple[Kind, ...] = (
     DOWNLOAD,
     DRILL,
     INDEX,
+    MOUNT,
     INIT,
     IMPORT,
     REFRESH,

@@ -189,9 +189,11 @@ def nudge(queue: Redis) -> None:
 
 
 def _require_idle(session: Session, repository: Repository) -> None:
-    other = select(Job.id).where(Job.repository_id == repository.id, Job.status.in_(ACTIVE))
-    if (busy := session.scalar(other.limit(1))) is not None:
-        raise Conflict("repository_busy", f"Job #{busy} of this repository waits or runs.")
+    """What takes no slot is no hindrance: it is ended where it is in the way."""
+    others = select(Job).where(Job.repository_id == repository.id, Job.status.in_(ACTIVE))
+    busy = [job.id for job in session.scalars(others) if kind_of(job.kind).takes_slot]
+    if busy:
+        raise Conflict("repository_busy", f"Job #{busy[0]} of this repository waits or runs.")
 
 
 def made_before(session: Session, key: str) -> Job | None:
@@ -276,13 +278,18 @@ def hand_over(queue: Redis, job: Job, sealed: str) -> None:
         announce(queue, job, attempt=job.attempt)
         if job.cancel_requested_at:
             live.request_cancel(queue, job.id)
-        name = queueing.machine_queue(job.machine, job.priority)
+        name, function = way_of(job)
         call_id = queueing.run_id(job.id, job.attempt)
-        queueing.enqueue(
-            queue, name, queueing.RUN_JOB, job.id, job.attempt, sealed, call_id=call_id
-        )
+        queueing.enqueue(queue, name, function, job.id, job.attempt, sealed, call_id=call_id)
     except RedisError:
         queueing.log.warning("job %s could not be handed over; reconcile will", job.id)
+
+
+def way_of(job: Job) -> tuple[str, str]:
+    """The queue that brings a job to its machine, and the function that runs it there."""
+    if kind_of(job.kind).takes_slot:
+        return queueing.machine_queue(job.machine, job.priority), queueing.RUN_JOB
+    return queueing.quick_queue(job.machine), queueing.RUN_BESIDE
 
 
 def _waiting(session: Session) -> list[Job]:

@@ -114,14 +114,19 @@ def _waits_for(job: Job, other: Job, taken: list[Job], machines: dict[str, int])
         return False
     if lanes.lane_of(other) == job.lane and kind_of(other.kind).access == "exclusive":
         return True
-    busy = sum(each.is_active and each.machine == job.machine for each in taken)
+    if not kind_of(other.kind).takes_slot:
+        return False
+    busy = sum(
+        each.is_active and each.machine == job.machine and kind_of(each.kind).takes_slot
+        for each in taken
+    )
     return busy >= machines.get(job.machine, busy + 1)
 
 
 def _active(session: Session, machine: str) -> set[str]:
-    """The kinds of the jobs that wait or run there."""
+    """The kinds of the jobs that wait or run there and keep it busy."""
     wanted = select(Job.kind).where(Job.status.in_(ACTIVE), Job.machine == machine)
-    return set(session.scalars(wanted.distinct()))
+    return {kind for kind in session.scalars(wanted.distinct()) if kind_of(kind).takes_slot}
 
 
 def _next(context: Context) -> Archive | None:

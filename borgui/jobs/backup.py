@@ -63,7 +63,7 @@ def _steps(context: Context, job: BackupJob) -> list[Step]:
     zone = ZoneInfo(context.settings.timezone)
     job.archive_name = names.expand_template(repository.archive_name_template, moment, zone)
     job.sources_digest = sources_digest(repository)
-    excludes = [*repository.exclude_patterns, *own_secrets(context, repository)]
+    excludes = [*repository.exclude_patterns, *not_ours_to_back_up(context, repository)]
     options = commands.CreateOptions(
         name=job.archive_name,
         sources=tuple(repository.source_directories),
@@ -125,12 +125,15 @@ def expected(session: Session, repository: Repository, digest: str) -> dict[str,
     return {"original_size": row[0] or 0, "nfiles": row[1] or 0} if row else None
 
 
-def own_secrets(context: Context, repository: Repository) -> list[str]:
-    """Excludes that keep the product's own key out of a backup of its data folder."""
-    if repository.include_secret_key:
-        return []
+def not_ours_to_back_up(context: Context, repository: Repository) -> list[str]:
+    """Excludes that keep things out of a backup of the product's data folder: its key, unless the
+    repository says otherwise, and mounted archives always, before borg as much as looks at them.
+    """
     folders = {os.fspath(context.config.data_dir), os.path.realpath(context.config.data_dir)}
-    return [f"pf:{folder}/secret.key" for folder in sorted(folders)]
+    mounts = [f"pp:{folder}/mounts" for folder in sorted(folders)]
+    if repository.include_secret_key:
+        return mounts
+    return [*mounts, *(f"pf:{folder}/secret.key" for folder in sorted(folders))]
 
 
 def _settle(session: Session, job: BackupJob, outcome: Outcome) -> None:

@@ -70,6 +70,8 @@ def finish(context: Context, job_id: int, outcome: Outcome, *, lane_held: bool =
         }
         verdict |= refusal
         kind.settle(session, job, {**outcome, **refusal, "result": {}})
+    if verdict["status"] != Status.FAILED and (said := kind.last_word(job)) is not None:
+        verdict["progress_message"] = said
     if not move(session, job.id, *ACTIVE, attempt=job.attempt, values=verdict):
         session.rollback()
         return False

@@ -48,6 +48,10 @@ def _no_fields(_job: Any) -> dict[str, Any]:
     return {}
 
 
+def _silent(_job: Any) -> str | None:
+    return None
+
+
 def _unlimited(_settings: Settings) -> int:
     return 0
 
@@ -101,6 +105,13 @@ class Kind:
     """Those of its ``fields`` and ``details`` that name files: None for who may not browse."""
     progress: tuple[str, ...] = ()
     """Columns of its own table that the live hash carries under the same name."""
+    last_word: Callable[[Any], str | None] = _silent
+    """A sentence on how it ended, for a job that did not fail: its ``progress_message`` then."""
+    stop_word: str = "Cancel"
+    """What the button says that ends it."""
+    takes_slot: bool = True
+    """Whether it counts among the jobs that a machine runs at once. One that does not runs in a
+    process of its own, and nothing waits for it but a writer of its lane."""
     time_limit: Callable[[Settings], int] = _unlimited
     """Seconds; 0 is none."""
     limit: Callable[[Settings], int] = _unlimited

@@ -28,7 +28,7 @@ class Lanes:
     def take(self, lane: str, job: Job) -> None:
         """Note that ``job`` holds ``lane`` and a slot of its machine."""
         self.holders.setdefault(lane, []).append(job)
-        if job.is_active:
+        if job.is_active and kind_of(job.kind).takes_slot:
             self.running[job.machine] = self.running.get(job.machine, 0) + 1
             key = (job.machine, job.kind)
             self.by_kind[key] = self.by_kind.get(key, 0) + 1
@@ -115,7 +115,7 @@ def _machine_busy(settings: Settings, lanes: Lanes, alive: dict[str, int], job: 
     if slots is None:
         return f"waits for a worker: none answers on {job.machine}"
     running = lanes.running.get(job.machine, 0)
-    if running >= slots:
+    if running >= slots and kind_of(job.kind).takes_slot:
         return f"waits for a free worker ({running} of {slots} busy)"
     limit = kind_of(job.kind).limit(settings)
     count = lanes.by_kind.get((job.machine, job.kind), 0)

@@ -16,7 +16,7 @@ from sqlalchemy import update
 from sqlalchemy.exc import OperationalError
 
 from borgui import live, queueing
-from borgui.jobs.admission import announce
+from borgui.jobs.admission import announce, way_of
 from borgui.jobs.finish import finish, mark_started
 from borgui.jobs.job import Job, Status, move
 from borgui.jobs.kind import Context
@@ -184,7 +184,7 @@ def _lives(report: live.Machine, job: Job) -> bool:
 
 
 def _is_queued(redis: Redis, job: Job) -> bool:
-    name = queueing.machine_queue(job.machine, job.priority)
+    name, _ = way_of(job)
     return queueing.is_queued(redis, name, queueing.run_id(job.id, job.attempt))
 
 

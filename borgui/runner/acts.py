@@ -11,6 +11,7 @@ from borgui.runner.backup import create
 from borgui.runner.download import download
 from borgui.runner.drilling import drill
 from borgui.runner.indexing import index
+from borgui.runner.mounting import mount
 from borgui.runner.restore import extract, preview
 from borgui.runner.spec import Step
 from borgui.runner.verifying import verify
@@ -25,6 +26,7 @@ ACTS: dict[str, Act] = {
     "drill": drill,
     "extract": extract,
     "index": index,
+    "mount": mount,
     "preview": preview,
     "verify": verify,
 }

@@ -1,5 +1,6 @@
 """What the processes of a machine are given once, before any fork: settings and where Redis is."""
 
+import os
 from dataclasses import dataclass
 
 from redis import Redis
@@ -12,12 +13,14 @@ from borgui.security import keys, sealing
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """``transport``: the keys that open this machine's specs."""
+    """``transport``: the keys that open this machine's specs. ``parent``: the process that all
+    others of this run of borgui end with."""
 
     config: Config
     redis_url: str
     transport: tuple[bytes, ...]
     instance: str
+    parent: int
 
     def connect(self) -> Redis:
         """A client that answers bytes, for live state and queues: RQ's own in a horse."""
@@ -39,7 +42,7 @@ def configure(config: Config, redis_url: str, *, instance: str = "") -> None:
     Raises :class:`~borgui.security.keys.MasterKeyError`.
     """
     transport = keys.load(config).transport(config.machine)
-    _Given.context = Context(config, redis_url, transport, instance)
+    _Given.context = Context(config, redis_url, transport, instance, os.getpid())
     process.prepare()
     # The first use of a cipher loads it, in 2 ms: once here instead of in every horse.
     sealing.open_spec(sealing.seal_spec({}, transport, 0, 0, ""), transport, 0, 0, "")

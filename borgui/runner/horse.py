@@ -301,6 +301,11 @@ class Horse:
         if self._publisher.flush() and self._untold is not None:
             self._tell_started()
 
+    def tell(self, **facts: object) -> None:
+        """Publish fields of the live hash that are the kind's own, at once."""
+        self._publisher.set(**facts)
+        self._publisher.flush(now=True)
+
     # --- a lock in the way ------------------------------------------------------------------------
 
     def _after_lock(

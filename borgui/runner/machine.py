@@ -18,7 +18,7 @@ from redis.exceptions import RedisError
 from borgui import live, queueing
 from borgui.borg.progress import Progress
 from borgui.config import Config
-from borgui.runner import outcome, process, program, runfile, staging
+from borgui.runner import fuse, outcome, process, program, runfile, staging
 from borgui.runner.logfile import JobLog
 
 RESEND_SECONDS = 5.0
@@ -31,6 +31,11 @@ TIDY_AGAIN_SECONDS = 300.0
 """Pause before a staging folder is tried again that could not be removed."""
 ASK_AGAIN_SECONDS = 30.0
 """Pause between two looks for a borg that could not be used."""
+
+FUSE_AFTER_SECONDS = 20.0
+"""Pause before borg is asked whether it can mount: a start has more to do."""
+FUSE_AGAIN_SECONDS = 300.0
+"""Pause before it is asked again, where it could not."""
 
 
 class Reporter:
@@ -51,14 +56,17 @@ class Reporter:
         self._tidy_at: dict[Path, float] = {}
         self._borg: tuple[str | None, str | None] = (None, None)
         self._ask_at = 0.0
+        self._no_fuse: str | None = None
+        self._fuse_at: float | None = time.monotonic() + FUSE_AFTER_SECONDS
         self._is_away = False
 
     def publish(self) -> bool:
         """Settle what is dead, report, and repeat what was not heard; whether Redis took it."""
         # Looked for first: one made by a horse that begins meanwhile is not among them.
-        left = staging.markers(self._config.run)
+        left, mounts = staging.markers(self._config.run), fuse.left(self._config.mounts)
         living = self._living()
         self._tidy(left, {each["job"] for each in living})
+        self._unmount(mounts, {each["job"] for each in living})
         try:
             kept = self._forget_settled({each["job"] for each in living})
             self._report(living, kept)
@@ -175,6 +183,14 @@ class Reporter:
             del self._tidying[marker]
             self._tidy_at[marker] = time.monotonic() + TIDY_AGAIN_SECONDS
 
+    def _unmount(self, left: list[tuple[int, Path]], living: set[int]) -> None:
+        """End the mounts of killed jobs, and remove their folders."""
+        for job, folder in left:
+            is_buried = job not in living and not (self._config.run / f"{job}.json").exists()
+            is_due = time.monotonic() >= self._tidy_at.get(folder, 0.0)
+            if is_buried and is_due and not fuse.remove(folder):
+                self._tidy_at[folder] = time.monotonic() + TIDY_AGAIN_SECONDS
+
     # --- outcomes ---------------------------------------------------------------------------------
 
     def _forget_settled(self, living: set[int]) -> list[dict[str, Any]]:
@@ -225,6 +241,7 @@ class Reporter:
             "reported_at": live.timestamp(),
             "borg_version": version,
             "borg_error": problem,
+            "mount_problem": self._look_for_fuse(),
             "workers": self._workers(),
             "live": living,
             "outcomes": [[each["job"], each["attempt"]] for each in kept],
@@ -245,3 +262,15 @@ class Reporter:
                 self._borg = None, str(error)
                 self._ask_at = moment + ASK_AGAIN_SECONDS
         return self._borg
+
+    def _look_for_fuse(self) -> str | None:
+        """Why nothing can be mounted here; None also before borg was asked."""
+        problem = fuse.problem()
+        moment = time.monotonic()
+        if problem is None and self._fuse_at is not None and moment >= self._fuse_at:
+            try:
+                self._no_fuse = fuse.problem_of_borg(self._config)
+            except program.BorgMissingError:
+                self._no_fuse = None  # the report says it elsewhere
+            self._fuse_at = moment + FUSE_AGAIN_SECONDS if self._no_fuse else None
+        return problem or self._no_fuse

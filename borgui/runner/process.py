@@ -16,6 +16,7 @@ from pathlib import Path
 log = logging.getLogger("borgui.runner")
 
 _PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
 _LIBC = ctypes.CDLL(None, use_errno=True)
 # Converted before any fork: between fork and exec there is time for a system call, not for ctypes
 # to look up symbols and import lock holders to be waited for.
@@ -60,6 +61,60 @@ def die_with(parent: int) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
 
+def adopt_orphans() -> None:
+    """Become the parent of every process below this one whose own parent ends (prctl(2)).
+
+    Whoever calls it has to wait for them. Not inherited by children.
+    """
+    _LIBC.prctl(ctypes.c_int(_PR_SET_CHILD_SUBREAPER), ctypes.c_ulong(1))
+
+
+def detach(run: Callable[[], None], parent: int) -> None:
+    """Have ``run`` called in a process of its own session that the caller does not wait for.
+
+    ``parent``, an ancestor that adopts orphans, gets it as a child; when that dies it gets SIGTERM.
+    SIGTERM and SIGINT are held back until ``run`` releases them (see :func:`release_signals`).
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, _HELD)
+    between = os.fork()
+    if between:
+        os.waitpid(between, 0)
+        release_signals()
+        return
+    middle = os.getpid()
+    if os.fork():
+        os._exit(0)
+    try:
+        os.setsid()
+        while os.getppid() == middle:
+            time.sleep(0.001)
+        die_with(parent)
+        run()
+    except BaseException:
+        log.exception("a detached process failed")
+    finally:
+        os._exit(1)
+
+
+_HELD = frozenset({signal.SIGTERM, signal.SIGINT})
+
+
+def release_signals() -> None:
+    """Let SIGTERM and SIGINT through again, those that came meanwhile first."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _HELD)
+
+
+def children_of(pid: int) -> set[int]:
+    """The living children of a process."""
+    found = set()
+    for each in _PROC.iterdir():
+        if each.name.isdigit():
+            values = _values(int(each.name))
+            if values is not None and int(values[1]) == pid and values[0] not in (b"Z", b"X"):
+                found.add(int(each.name))
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class ProcessId:
     """A process beyond doubt: pids are used again, a pid with its start time is not.
@@ -98,13 +153,21 @@ def command_of(pid: int) -> str:
 
 
 def _stat(pid: int) -> tuple[str, int] | None:
-    """State letter and start ticks. The command in between may hold blanks and parentheses."""
+    """State letter and start ticks."""
+    values = _values(pid)
+    return None if values is None else (values[0].decode(), int(values[19]))
+
+
+def _values(pid: int) -> list[bytes] | None:
+    """What ``/proc/PID/stat`` says from the state on (field 3); None when the process is gone.
+
+    The command before it may hold blanks and parentheses.
+    """
     try:
         text = (_PROC / str(pid) / "stat").read_bytes()
     except OSError:
         return None
-    values = text[text.rindex(b")") + 2 :].split()
-    return values[0].decode(), int(values[19])
+    return text[text.rindex(b")") + 2 :].split()
 
 
 def boot_time() -> float:

@@ -48,6 +48,14 @@ class Reader:
         """What is to be published; called a few times a second."""
         return progress
 
+    def over(self) -> str | None:
+        """Why the program is to end now although nothing is wrong; called a few times a second."""
+        return None
+
+    def ask_to_end(self, child: process.Child) -> None:
+        """Make the program end in order: called once, for whatever reason."""
+        child.terminate()
+
 
 class Run(Protocol):
     """What a step needs of the job it belongs to."""
@@ -192,9 +200,10 @@ class _Watch:
             self._fold.expect(found.original_size)
         self._job.progress(self._reader.shown(self._fold.snapshot(now)))
         if self.stopped is None:
-            self.stopped = "halted" if self._reader.halt else self._job.stop_reason()
+            halted = "halted" if self._reader.halt else None
+            self.stopped = halted or self._job.stop_reason() or self._reader.over()
             if self.stopped is not None:
-                self._child.terminate()
+                self._reader.ask_to_end(self._child)
                 self._kill_at = now + self._job.grace
         elif self._kill_at is not None and now >= self._kill_at:
             self._job.log.line(f"It did not end within {self._job.grace:g} seconds: killed.")

@@ -36,5 +36,8 @@ class Work(Protocol):
     def progress(self, progress: Progress) -> None:
         """Publish the state, at most twice a second; brings the wish to cancel back."""
 
+    def tell(self, **facts: object) -> None:
+        """Publish fields of the live hash that are the kind's own, at once."""
+
     def warn(self, message: str, path: str | None = None) -> None:
         """Add a warning of our own."""

@@ -93,9 +93,10 @@ class MachineWorker(ForkingWorker):
 
 
 class QuickWorker(ForkingWorker):
-    """Answers the questions to one machine that must not wait for its jobs."""
+    """Answers the questions to one machine that must not wait for its jobs, and starts the jobs
+    that take no slot, each in a process of its own."""
 
-    functions: ClassVar[frozenset[str]] = frozenset({queueing.LIST_FOLDER})
+    functions: ClassVar[frozenset[str]] = frozenset({queueing.LIST_FOLDER, queueing.RUN_BESIDE})
     horse_grace: ClassVar[float] = 1
 
     def __init__(self, machine: str, connection: Redis, *, name: str | None = None) -> None:

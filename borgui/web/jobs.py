@@ -106,6 +106,8 @@ def show(job_id: int) -> Response:
         consequence=kind_of(row.kind).after_failure,
         warnings=row.warnings,
         log=log,
+        live=known,
+        stop_word=kind_of(row.kind).stop_word,
         job_id=row.id,
         raw=_last_words(log.text) if log else "",
         may_start=can(kind_of(row.kind).permission),
@@ -225,6 +227,10 @@ def verdict(line: JobLine, row: Job) -> str:
 
 
 def _last_words(text: str) -> str:
+    return kind_of(row.kind).last_word(row) or _end(line)
+
+
+def _end(line: JobLine) -> str:
     """The end of a log, where borg says why it stopped."""
     found = [each for each in text.strip().splitlines() if each.strip()]
     return "\n".join(found[-6:])

@@ -133,6 +133,7 @@ def around(archive: Archive) -> dict[str, Any]:
         "seconds": (archive.end - archive.start).total_seconds() if archive.end else None,
         "can_delete": can_start("delete"),
         "can_rename": can_start("rename"),
+        "can_mount": can_start("mount"),
     }
 
 

@@ -1,0 +1,79 @@
+"""What is mounted, and how a mount is ended before its lease is over."""
+
+from contextlib import suppress
+
+from redis import Redis
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from borgui.errors import Conflict, NotFound, Unavailable
+from borgui.jobs import admission, kind_of, lanes
+from borgui.jobs.job import ACTIVE, Job, Status
+from borgui.jobs.kind import Context
+from borgui.jobs.mount import MOUNT as KIND
+from borgui.jobs.mount import MountInput as Input
+from borgui.jobs.mount import MountJob
+from borgui.models import now
+
+__all__ = ["KIND", "Input", "active", "give_way", "load"]
+
+
+def active(session: Session) -> list[MountJob]:
+    """Every mount that waits, stands or is being ended, the newest first."""
+    wanted = select(MountJob).where(MountJob.status.in_(ACTIVE)).order_by(MountJob.id.desc())
+    return list(session.scalars(wanted))
+
+
+def load(session: Session, job_id: int) -> MountJob:
+    """The mount that a job makes. Raises NotFound."""
+    job = session.get(MountJob, job_id)
+    if job is None:
+        raise NotFound("mount_not_found", f"There is no mount {job_id}.")
+    return job
+
+
+def give_way(context: Context, queue: Redis) -> list[int]:
+    """End each mount that keeps a writer from its lane, with the writer's name in its row.
+
+    Call it after an admission; returns the ids of the jobs that were asked to end. Commits.
+    """
+    session = context.session
+    standing = [
+        job
+        for job in active(session)
+        if job.admitted_at is not None and job.cancel_requested_at is None
+    ]
+    waiting = _writers(session) if standing else {}
+    ended = []
+    for job in standing:
+        writer = waiting.get(job.lane or lanes.lane_of(job))
+        if writer is not None:
+            job.gave_way_to = lanes.describe(writer)
+            ended.append(job)
+    session.commit()
+    for job in ended:
+        with suppress(Conflict, Unavailable):  # it has ended; Redis is away: at the next sweep
+            admission.cancel(session, queue, job)
+    return [job.id for job in ended]
+
+
+def _writers(session: Session) -> dict[str, Job]:
+    """Lane → the first job that waits to write there, but for those whose time has not come."""
+    rows = session.scalars(
+        select(Job)
+        .where(Job.status == Status.PENDING, Job.admitted_at.is_(None))
+        .order_by(Job.priority_rank, Job.id)
+    )
+    moment = now()
+    found: dict[str, Job] = {}
+    for job in rows:
+        is_due = job.not_before is None or job.not_before <= moment
+        if is_due and kind_of(job.kind).access == "exclusive" and not _follows(session, job):
+            found.setdefault(lanes.lane_of(job), job)
+    return found
+
+
+def _follows(session: Session, job: Job) -> bool:
+    """Whether it is the turn of another step of its chain first."""
+    before = session.get(Job, job.after_id) if job.after_id else None
+    return before is not None and before.status in ACTIVE
