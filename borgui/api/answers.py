@@ -136,6 +136,8 @@ class JobAnswer(BaseModel):
     started_at: str | None
     completed_at: str | None
     cancel_requested_at: str | None
+    lane_held: bool
+    """It has ended, but its machine is silent: its repository stays reserved."""
     error_code: str | None
     error_message: str | None
     warning_count: int

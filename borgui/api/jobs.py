@@ -12,7 +12,7 @@ from borgui.api.incoming import Nothing, Number, Paged, idempotency_key, read_bo
 from borgui.api.logs import LogQuery, log_answer
 from borgui.errors import Forbidden, Invalid, NotFound
 from borgui.extensions import live_redis, queue_redis
-from borgui.jobs import KINDS, admission, history, kind_of
+from borgui.jobs import KINDS, admission, freeing, history, kind_of
 from borgui.jobs.job import Job, Status
 from borgui.jobs.view import job_detail, job_fields, live_of
 from borgui.models import Session
@@ -112,6 +112,17 @@ def job_retry(job_id: int) -> tuple[dict[str, Any], int, dict[str, str]]:
     new = admission.retry(Session(), queue, job, user_id=current_user.id, idempotency_key=key)
     place = url_for("api.job_show", job_id=new.id)
     return {"job_id": new.id, "status": str(new.status)}, 202, {"Location": place}
+
+
+@api.post("/jobs/<int:job_id>/free-lane")
+@describes("job_free_lane", body=Nothing, answer=JobDetail, tag="jobs")
+def job_free_lane(job_id: int) -> dict[str, Any]:
+    """Let other jobs have the repository that the job of a silent machine keeps reserved, although
+    borg may still run there. 409 when none is reserved, or when the machine answers again."""
+    read_body(Nothing)
+    job = load_job(job_id)
+    freeing.free_lane(Session(), queue_redis(), job, by=current_user.username)
+    return one_job(job)
 
 
 def _require_permission(job: Job) -> None:

@@ -38,6 +38,8 @@ class Lanes:
         shared = kind_of(job.kind).access == "shared"
         for holder in self.holders.get(lane, ()):
             if not (shared and kind_of(holder.kind).access == "shared"):
+                if holder.lane_held and not holder.is_active:
+                    return f"waits for {describe(holder)}, whose machine is silent"
                 return f"waits for {describe(holder)}"
         chain = self.chains.get(lane)
         if chain is not None:

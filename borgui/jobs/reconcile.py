@@ -214,7 +214,8 @@ def _silent(context: Context, memory: Memory, job: Job) -> bool:
         return False
     message = (
         f"The machine {job.machine} has not answered for {int(SILENCE.total_seconds())} seconds."
-        " Its repository stays reserved until it answers: borg may still be running there."
+        " Its repository stays reserved until it answers, or until an admin frees it: borg may"
+        " still be running there."
     )
     return _end(context, job, "machine_silent", message, lane_held=True)
 

@@ -50,6 +50,7 @@ def job_fields(job: Job, live: Live | None = None, *, browse: bool = True) -> di
         "started_at": iso(job.started_at),
         "completed_at": iso(job.completed_at),
         "cancel_requested_at": iso(job.cancel_requested_at),
+        "lane_held": job.lane_held,
         "error_code": job.error_code,
         "error_message": seen_reason(job.error_message, browse=browse),
         "warning_count": job.warning_count,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flask import Blueprint, Response, current_app, redirect, request, send_file, url_for
+from flask import Blueprint, Response, current_app, flash, redirect, request, send_file, url_for
 from flask_login import current_user
 from sqlalchemy import select
 from sqlalchemy.orm import undefer
@@ -14,7 +14,7 @@ from borgui import live
 from borgui.config import Config
 from borgui.errors import Forbidden, NotFound
 from borgui.extensions import live_redis, queue_redis
-from borgui.jobs import KINDS, admission, dashboard, kind_of
+from borgui.jobs import KINDS, admission, dashboard, freeing, kind_of
 from borgui.jobs.history import Page
 from borgui.jobs.job import ENDED, Job, Status
 from borgui.live import Live
@@ -186,6 +186,14 @@ def retry(job_id: int) -> AnyResponse:
         Session(), queue_redis(), row, user_id=current_user.id, idempotency_key=token()
     )
     return redirect(url_for("jobs.show", job_id=new.id), 303)
+
+
+@jobs.post("/<int:job_id>/free-lane")
+def free_lane(job_id: int) -> AnyResponse:
+    """Let other jobs have the repository that this one keeps reserved; leads back to it."""
+    freeing.free_lane(Session(), queue_redis(), load(job_id), by=current_user.username)
+    flash("The repository is free for other jobs.", "good")
+    return redirect(url_for("jobs.show", job_id=job_id), 303)
 
 
 def load(job_id: int, *, whole: bool = False) -> Job:

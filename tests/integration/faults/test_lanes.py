@@ -191,3 +191,21 @@ def test_a_job_that_cannot_be_prepared_stops_nobody(
     assert (ended["status"], ended["completed_at"] is not None) == ("failed", True)
     assert ended["error_message"]
     tiny.works()
+
+
+def test_the_repository_of_a_machine_that_never_answers_is_freed(
+    product: Product, tiny: Place
+) -> None:
+    """A row as control leaves it when the machine is silent for long."""
+    ended = tiny.works()
+    held = "UPDATE jobs SET status = 'failed', machine = 'far-away', lane_held = 1 WHERE id = ?"
+    query(product, held, ended["id"])
+    waiting = tiny.back_up()
+    reason(product, waiting, f"waits for backup #{ended['id']}, whose machine is silent")
+    assert product.job(ended["id"])["lane_held"] is True
+    freed = product.post(f"/api/jobs/{ended['id']}/free-lane")
+    assert (freed.status, freed.json["lane_held"]) == (200, False)
+    assert "admin freed the repository" in freed.json["error_message"]
+    assert settled(product, waiting)["status"] == "completed"
+    again = product.post(f"/api/jobs/{ended['id']}/free-lane")
+    assert (again.status, again.json["error"]["code"]) == (409, "nothing_held")

@@ -14,9 +14,11 @@ from sqlalchemy import event, select, text, update
 
 from borgui import live, queueing
 from borgui.config import Config
+from borgui.errors import Conflict
 from borgui.jobs import admission, kind_of, lanes
 from borgui.jobs import reconcile as reconciling
 from borgui.jobs.finish import finish, mark_started
+from borgui.jobs.freeing import free_lane
 from borgui.jobs.job import Job, Priority, Status
 from borgui.jobs.kind import Context
 from borgui.models import Repository, Session, Settings, now, schema
@@ -421,12 +423,38 @@ def test_the_lane_of_a_silent_machine_is_kept(given: Context, queue: Redis) -> N
     assert reconciling.reconcile(given, queue, memory) == [job.id]
     assert (fresh(job).error_code, job.lane_held) == ("machine_silent", True)
     assert admit(given, queue) == []
-    assert fresh(following).wait_reason == f"waits for backup #{job.id}"
+    silent = f"waits for backup #{job.id}, whose machine is silent"
+    assert fresh(following).wait_reason == silent
     sweep(given, queue, memory, (job.id, 1))
     assert admit(given, queue) == [], "it runs there, as was feared"
     sweep(given, queue, memory)
     assert not fresh(job).lane_held
     assert admit(given, queue) == [following.id]
+
+
+def test_an_admin_frees_the_lane_of_a_silent_machine(given: Context, queue: Redis) -> None:
+    memory = reconciling.Memory()
+    where = repository("one")
+    job, following = add(where), add(where)
+    with pytest.raises(Conflict, match="holds no repository"):
+        free_lane(Session(), queue, job, by="ann")
+    admit(given, queue)
+    mark_started(Session(), job.id, 1, {})
+    sweep(given, queue, memory, (job.id, 1))
+    queue.delete(live.machine_key("local"))
+    memory.began_at = memory.heard["local"] = now() - reconciling.SILENCE - timedelta(seconds=1)
+    assert reconciling.reconcile(given, queue, memory) == [job.id]
+    sweep(given, queue, memory, (job.id, 1))
+    with pytest.raises(Conflict, match="answers again"):
+        free_lane(Session(), queue, fresh(job), by="ann")
+    queue.delete(live.machine_key("local"))
+    free_lane(Session(), queue, fresh(job), by="ann")
+    assert (fresh(job).lane_held, job.status) == (False, Status.FAILED)
+    assert "until an admin frees it" in str(job.error_message)
+    assert "ann freed the repository at 20" in str(job.error_message)
+    assert admit(given, queue) == [following.id]
+    with pytest.raises(Conflict, match="holds no repository"):
+        free_lane(Session(), queue, fresh(job), by="ann")
 
 
 def test_one_row_that_cannot_be_settled_keeps_no_other_from_it(
