@@ -1,7 +1,8 @@
 """What the dashboard says, in a bounded number of queries whatever the number of rows.
 
-Four queries: repositories with their newest archive, the newest ended job of each repository and
-kind, the rows of those that failed, and what is active. Each walks an index from its newest end,
+Five queries: repositories with their newest archive, the newest ended job of each repository and
+kind, the rows of those that failed, the newest proof that each can be restored, and what is active.
+Each walks an index from its newest end,
 so ten thousand finished jobs cost what twenty do.
 """
 
@@ -14,6 +15,7 @@ from sqlalchemy import Select, and_, case, func, literal, select, union_all
 from sqlalchemy.orm import Session, aliased, defer, with_polymorphic
 
 from borgui.jobs import KINDS
+from borgui.jobs.drill import DRILL, DrillJob
 from borgui.jobs.history import Page
 from borgui.jobs.job import ACTIVE, Job, Status
 from borgui.models import Archive, Repository
@@ -21,6 +23,25 @@ from borgui.models import Archive, Repository
 MOST_ACTIVE = 200
 """Active jobs shown at most; more wait than anyone can look at."""
 PER_PAGE = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """A restore drill in which every file came back the same. Its size in bytes."""
+
+    job_id: int
+    at: datetime
+    archive: str
+    is_whole: bool
+    nfiles: int
+    size: int
+
+    @property
+    def says(self) -> str:
+        """What is proved: ``200 files, all identical``."""
+        if self.nfiles == 1:
+            return "1 file, identical"
+        return f"{self.nfiles:,} files, all identical"
 
 
 @dataclass(slots=True)
@@ -42,6 +63,7 @@ class Summary:
     active: list[Job] = field(default_factory=list)
     failures: list[Job] = field(default_factory=list)
     """The newest ended job of each kind, where it failed and nothing newer of it succeeded."""
+    proof: Proof | None = None
 
     @property
     def running(self) -> Job | None:
@@ -55,7 +77,7 @@ class Summary:
 
 
 def summaries(session: Session, active_jobs: Sequence[Job]) -> list[Summary]:
-    """Every repository by name, with its newest archive, active jobs and open failures."""
+    """Every repository by name, with its newest archive, active jobs, open failures and proof."""
     found = {
         row.id: Summary(
             id=row.id,
@@ -78,6 +100,9 @@ def summaries(session: Session, active_jobs: Sequence[Job]) -> list[Summary]:
     for job in failures(session):
         if job.repository_id in found:
             found[job.repository_id].failures.append(job)
+    for repository_id, proof in proofs(session).items():
+        if repository_id in found:
+            found[repository_id].proof = proof
     return list(found.values())
 
 
@@ -161,6 +186,45 @@ def failures(session: Session, repository_id: int | None = None) -> Sequence[Job
         found = found.where(Repository.id == repository_id)
     ids = [each for each in session.scalars(found) if each is not None]
     return by_ids(session, sorted(ids, reverse=True)) if ids else []
+
+
+def proofs(session: Session, repository_id: int | None = None) -> dict[int, Proof]:
+    """The newest drill of each repository that completed; none for what was never proved."""
+    done = aliased(Job)
+    newest = (
+        select(done.id)
+        .where(
+            done.repository_id == Repository.id,
+            done.kind == DRILL.name,
+            done.status == Status.COMPLETED,
+        )
+        .order_by(done.id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    found = select(
+        Repository.id.label("repository_id"),
+        DrillJob.id,
+        DrillJob.completed_at,
+        DrillJob.archive,
+        DrillJob.sample,
+        DrillJob.nfiles,
+        DrillJob.restored_size,
+    ).join(DrillJob, DrillJob.id == newest)
+    if repository_id is not None:
+        found = found.where(Repository.id == repository_id)
+    return {
+        row.repository_id: Proof(
+            job_id=row.id,
+            at=row.completed_at,
+            archive=row.archive,
+            is_whole=row.sample is None,
+            nfiles=row.nfiles or 0,
+            size=row.restored_size or 0,
+        )
+        for row in session.execute(found)
+        if row.completed_at is not None
+    }
 
 
 def lines() -> Select[Job]:

@@ -78,6 +78,7 @@ ROUTES: dict[str, Permission] = {
     "repositories.change": MANAGE,
     "repositories.backup": RUN,
     "repositories.refresh": RUN,
+    "repositories.drill": RUN,
     "repositories.break_lock": MANAGE,
     "repositories.forget": MANAGE,
     "archives.index": BROWSE,

@@ -1,4 +1,4 @@
-"""Reading HTML forms: lists a line each, ticks, and the one-time token."""
+"""Reading HTML forms: lists a line each, numbers, ticks, and the one-time token."""
 
 from flask import request
 from flask_login import current_user
@@ -13,6 +13,12 @@ def token() -> str | None:
 def line(name: str) -> str:
     """One line, without the blanks around it."""
     return request.form.get(name, "").strip()
+
+
+def number(name: str) -> int | str:
+    """A whole number, or what was typed as it stands, for a check to refuse."""
+    text = line(name)
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else text
 
 
 def lines(name: str) -> list[str]:

@@ -11,14 +11,14 @@ from borgui.borg.encryption import MODES
 from borgui.config import Config
 from borgui.errors import Conflict, Forbidden, Invalid
 from borgui.extensions import queue_redis
-from borgui.jobs import admission, dashboard, history, kind_of
+from borgui.jobs import admission, dashboard, history, kind_of, requests
 from borgui.jobs.view import seen_reason
 from borgui.models import Repository, Session
 from borgui.security.access import can
 from borgui.security.permissions import Permission
 from borgui.validation import checked
 from borgui.web import job_line, repository_form
-from borgui.web.forms import line, ticked, token
+from borgui.web.forms import line, number, ticked, token
 from borgui.web.jobs import listed
 from borgui.web.layout import page
 
@@ -67,13 +67,25 @@ def create() -> AnyResponse:
 @repositories.get("/<int:repository_id>")
 def show(repository_id: int) -> Response:
     """Overview: the state first, then figures, then what was done last."""
-    repository = domain.load(Session(), repository_id)
-    session = Session()
+    return _show(domain.load(Session(), repository_id), {}, {}, 200)
+
+
+def _show(
+    repository: Repository, given: dict[str, Any], errors: dict[str, str], status: int
+) -> Response:
+    """The overview; ``given`` is what was typed in the form of the drill."""
+    session, repository_id = Session(), repository.id
     archives = history.archives(session, repository_id, per_page=1)
     ended = dashboard.ended(session, repository_id=repository_id, per_page=5)
     failures = dashboard.failures(session, repository_id)
     return page(
         "repositories/show.html",
+        status,
+        here=url_for("repositories.show", repository_id=repository_id),
+        form=given,
+        errors=errors,
+        labels={"sample": "Files"},
+        proof=dashboard.proofs(session, repository_id).get(repository_id),
         newest=archives.items[0] if archives.items else None,
         archive_count=archives.total,
         active=job_line.lines(dashboard.active(session, repository_id=repository_id)),
@@ -143,6 +155,31 @@ def backup(repository_id: int) -> AnyResponse:
 def refresh(repository_id: int) -> AnyResponse:
     """List the archives anew."""
     return _start(repository_id, "refresh")
+
+
+@repositories.post("/<int:repository_id>/drill")
+def drill(repository_id: int) -> AnyResponse:
+    """Start a restore drill of a sample, or of all."""
+    repository = domain.load(Session(), repository_id)
+    kind = kind_of("drill")
+    given = {"sample": line("sample"), "all": ticked("all")}
+    values = {"all": True} if given["all"] else {"sample": number("sample")}
+    try:
+        options = {} if kind.body is None else checked(kind.body, values).model_dump()
+        job = requests.start(
+            Session(),
+            queue_redis(),
+            _config(),
+            kind,
+            repository,
+            options,
+            user_id=current_user.id,
+            idempotency_key=token(),
+        )
+    except Invalid as error:
+        Session.rollback()
+        return _show(domain.load(Session(), repository_id), given, error.fields, 422)
+    return redirect(url_for("jobs.show", job_id=job.id), 303)
 
 
 @repositories.post("/<int:repository_id>/break-lock")

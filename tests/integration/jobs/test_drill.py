@@ -1,17 +1,15 @@
-"""A drill is a proof only where every file came back the same; every other end says what is true."""
+"""A drill is a proof only where every file came back the same; other ends say what is true."""
 
-import base64
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.integration.jobs import trees
-from tests.integration.product import Product, borg, running, wait_for
+from tests.integration.product import Product
 
 
 @pytest.fixture(scope="module")
