@@ -271,14 +271,14 @@ class Machine:
     reported_at: str | None = None
     borg_version: str | None = None
     borg_error: str | None = None
+    mount_problem: str | None = None
+    """Why no archive can be mounted there, as a sentence; None where it can, or is not known."""
     workers: int | None = None
     disk_free: int | None = None
     live: list[dict[str, Any]] = field(default_factory=list)
     outcomes: list[list[int]] = field(default_factory=list)
 
     def runs(self, job: int, attempt: int) -> bool:
-    mount_problem: str | None = None
-    """Why no archive can be mounted there, as a sentence; None where it can, or is not known."""
         """Whether a living horse of this attempt was seen."""
         return any(each.get("job") == job and each.get("attempt") == attempt for each in self.live)
 
@@ -304,13 +304,13 @@ def read_machine(redis: Redis, machine: str) -> Machine | None:
                 "reported_at",
                 "borg_version",
                 "borg_error",
+                "mount_problem",
             )
         },
         workers=_integer(values.get("workers")),
         disk_free=_integer(values.get("disk_free")),
         live=[each for each in live if isinstance(each, dict)] if isinstance(live, list) else [],
         outcomes=[each for each in outcomes if isinstance(each, list)]
-                "mount_problem",
         if isinstance(outcomes, list)
         else [],
     )

@@ -225,6 +225,10 @@ def verdict(line: JobLine, row: Job) -> str:
         return "It is being cancelled." if line.cancelling else "It is running now."
     if line.status == Status.FAILED:
         return f"It failed after {line.elapsed}." if line.elapsed else "It failed before borg ran."
+    return kind_of(row.kind).last_word(row) or _end(line)
+
+
+def _end(line: JobLine) -> str:
     if line.status == Status.CANCELLED:
         return line.error_message or "It was cancelled."
     if line.warning_count:
@@ -235,10 +239,6 @@ def verdict(line: JobLine, row: Job) -> str:
 
 
 def _last_words(text: str) -> str:
-    return kind_of(row.kind).last_word(row) or _end(line)
-
-
-def _end(line: JobLine) -> str:
     """The end of a log, where borg says why it stopped."""
     found = [each for each in text.strip().splitlines() if each.strip()]
     return "\n".join(found[-6:])
