@@ -2,13 +2,13 @@
 
 Five queries: repositories with their newest archive, the newest ended job of each repository and
 kind, the rows of those that failed, the newest proof that each can be restored, and what is active.
-Each walks an index from its newest end,
-so ten thousand finished jobs cost what twenty do.
+Each walks an index from its newest end, so ten thousand finished jobs cost what twenty do.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Select, and_, case, func, literal, select, union_all
@@ -190,27 +190,7 @@ def failures(session: Session, repository_id: int | None = None) -> Sequence[Job
 
 def proofs(session: Session, repository_id: int | None = None) -> dict[int, Proof]:
     """The newest drill of each repository that completed; none for what was never proved."""
-    done = aliased(Job)
-    newest = (
-        select(done.id)
-        .where(
-            done.repository_id == Repository.id,
-            done.kind == DRILL.name,
-            done.status == Status.COMPLETED,
-        )
-        .order_by(done.id.desc())
-        .limit(1)
-        .scalar_subquery()
-    )
-    found = select(
-        Repository.id.label("repository_id"),
-        DrillJob.id,
-        DrillJob.completed_at,
-        DrillJob.archive,
-        DrillJob.sample,
-        DrillJob.nfiles,
-        DrillJob.restored_size,
-    ).join(DrillJob, DrillJob.id == newest)
+    found = _proved()
     if repository_id is not None:
         found = found.where(Repository.id == repository_id)
     return {
@@ -231,6 +211,33 @@ def lines() -> Select[Job]:
     """Jobs as lists show them: every kind's own columns, without what only its page shows."""
     every = with_polymorphic(Job, "*")
     return select(every).options(defer(every.warnings), defer(every.options))
+
+
+@cache
+def _proved() -> Select[Any]:
+    """The newest completed drill of each repository that has one."""
+    done = aliased(Job)
+    newest = (
+        select(done.id)
+        .where(
+            done.repository_id == Repository.id,
+            done.kind == DRILL.name,
+            done.status == Status.COMPLETED,
+        )
+        .order_by(done.id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    columns: tuple[Any, ...] = (
+        DrillJob.id,
+        DrillJob.completed_at,
+        DrillJob.archive,
+        DrillJob.sample,
+        DrillJob.nfiles,
+        DrillJob.restored_size,
+    )
+    place = Repository.id.label("repository_id")
+    return select(place, *columns).join(DrillJob, DrillJob.id == newest)
 
 
 def _count_ended(

@@ -13,7 +13,7 @@ from borgui.borg import commands
 from borgui.borg.display import printable_path
 from borgui.config import Config
 from borgui.errors import Conflict, Invalid
-from borgui.jobs.job import Job
+from borgui.jobs.job import Job, Status
 from borgui.jobs.kind import Context, Kind, Outcome, Refused, Route, Step
 from borgui.jobs.selecting import decoded
 from borgui.jobs.steps import borg_step, encode
@@ -149,8 +149,19 @@ def _settle(_session: Session, job: DrillJob, outcome: Outcome) -> None:
         "skipped_count",
     ):
         setattr(job, name, result.get(name))
+    if outcome.get("status") != Status.COMPLETED and not job.differing_count:
+        job.differing_count = None  # not all were compared
     paths = result.get("differing_b64")
     job.differing = None if paths is None else [decoded(each) for each in paths]
+
+
+def _last_word(job: DrillJob) -> str | None:
+    """What is proved, of a drill that completed."""
+    if not job.nfiles or job.differing_count != 0:
+        return None
+    if job.nfiles == 1:
+        return "Restored 1 file, identical."
+    return f"Restored {job.nfiles:,} files, all identical."
 
 
 # -- how it is shown ---------------------------------------------------------------------------
@@ -189,6 +200,7 @@ DRILL = Kind(
     begin=_begin,
     check=_check,
     settle=_settle,
+    last_word=_last_word,
     fields=_fields,
     details=_details,
     naming=("differing", "differing_b64"),
