@@ -44,17 +44,18 @@ def give_way(context: Context, queue: Redis) -> list[int]:
         if job.admitted_at is not None and job.cancel_requested_at is None
     ]
     waiting = _writers(session) if standing else {}
-    ended = []
+    ended: dict[int, MountJob] = {}
     for job in standing:
         writer = waiting.get(job.lane or lanes.lane_of(job))
         if writer is not None:
             job.gave_way_to = lanes.describe(writer)
-            ended.append(job)
+            ended[job.id] = job
     session.commit()
-    for job in ended:
+    for job in ended.values():
         with suppress(Conflict, Unavailable):  # it has ended; Redis is away: at the next sweep
             admission.cancel(session, queue, job)
-    return [job.id for job in ended]
+        session.commit()  # nothing waits for Redis while the database is locked
+    return list(ended)
 
 
 def _writers(session: Session) -> dict[str, Job]:
