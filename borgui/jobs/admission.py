@@ -12,7 +12,7 @@ from sqlalchemy import CursorResult, select, update
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
-from borgui import live, queueing
+from borgui import live, outages, queueing
 from borgui.errors import Conflict, Unavailable
 from borgui.jobs import kind_of
 from borgui.jobs.job import ACTIVE, Job, Priority, Status, Trigger, move
@@ -175,9 +175,7 @@ def require_queue(queue: Redis) -> None:
     try:
         queue.ping()
     except RedisError as error:
-        raise Unavailable(
-            "queue_unavailable", "The queue (Redis) cannot be reached; nothing was started."
-        ) from error
+        raise (outages.of_redis(error) or Unavailable(*outages.NO_QUEUE)) from error
 
 
 def nudge(queue: Redis) -> None:

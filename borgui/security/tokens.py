@@ -83,4 +83,5 @@ def _impatient(engine: Engine) -> Iterator[Connection]:
         try:
             yield connection
         finally:
+            connection.rollback()  # of a commit that failed, say on a full disk
             connection.exec_driver_sql(f"PRAGMA busy_timeout = {int(before)}")

@@ -8,6 +8,8 @@ the notice alone, without the layout around it; the pages tell htmx not to swap 
 
 import logging
 import secrets
+import sqlite3
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
@@ -22,12 +24,13 @@ from flask import (
     request,
     url_for,
 )
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
-from borgui.errors import DomainError, Invalid, NotSignedIn, TooMany
+from borgui import outages
+from borgui.errors import DomainError, Invalid, NotSignedIn, TooMany, Unavailable
 from borgui.models import Session
 from borgui.web import layout
 
@@ -65,6 +68,8 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(redis.RedisError, _redis)
     app.register_error_handler(DBAPIError, _database)
     app.register_error_handler(PoolTimeout, _database)
+    app.register_error_handler(sqlite3.Error, _database)
+    app.register_error_handler(OSError, _system)
     app.register_error_handler(Exception, _unexpected)
 
 
@@ -94,7 +99,7 @@ def _page(problem: Problem) -> AnyResponse:
     try:
         page = render_template("error.html", fragment=is_htmx(), **_names(problem))
         return layout.answer(page, problem.status)
-    except (DBAPIError, PoolTimeout, redis.RedisError):
+    except (DBAPIError, PoolTimeout, sqlite3.Error, redis.RedisError, OSError):
         log.warning("No page could be made for the error: what it shows cannot be read either")
         return Response(f"{problem.message}\n", problem.status, mimetype="text/plain")
 
@@ -163,32 +168,26 @@ def _slug(status: int) -> str:
 
 
 def _redis(error: redis.RedisError) -> AnyResponse:
-    if not isinstance(error, redis.ConnectionError | redis.TimeoutError | redis.ResponseError):
-        return _unexpected(error)
-    log.warning("Redis failed at %s %s: %s", request.method, request.path, error)
-    return answer(
-        Problem(
-            503,
-            "queue_unavailable",
-            "The queue (Redis) cannot be reached just now. Nothing was started.",
-            headers={"Retry-After": str(RETRY_AFTER)},
-        )
-    )
+    return _outage("Redis", error, outages.of_redis(error))
 
 
 def _database(error: Exception) -> AnyResponse:
-    if not isinstance(error, OperationalError | PoolTimeout):
+    found = outages.of_database(error)
+    if found is not None:
+        with suppress(SQLAlchemyError):  # it may fail by what made the request fail
+            Session.rollback()
+    return _outage("The database", error, found)
+
+
+def _system(error: OSError) -> AnyResponse:
+    return _outage("A disk", error, outages.of_system(error))
+
+
+def _outage(what: str, error: Exception, found: Unavailable | None) -> AnyResponse:
+    if found is None:
         return _unexpected(error)
-    Session.rollback()
-    log.warning("The database failed at %s %s: %s", request.method, request.path, error)
-    return answer(
-        Problem(
-            503,
-            "database_unavailable",
-            "The database cannot be used just now: it is busy or away. Try again in a moment.",
-            headers={"Retry-After": str(RETRY_AFTER)},
-        )
-    )
+    log.warning("%s failed at %s %s: %s", what, request.method, request.path, error)
+    return answer(_of_domain(found))
 
 
 def _unexpected(error: Exception) -> AnyResponse:
