@@ -18,7 +18,7 @@ import sqlalchemy.exc
 from borgui import embedded_redis, live, queueing
 from borgui.config import Config
 from borgui.models import schema
-from borgui.runner import program
+from borgui.runner import fuse, program
 from borgui.security import keys as security_keys
 
 LITTLE_SPACE = 1_000_000_000
@@ -190,6 +190,9 @@ def _borg(config: Config) -> Iterator[Finding]:
         yield Finding("borg", str(error), is_wrong=True)
     else:
         yield Finding("borg", f"{borg.version} at {borg.path}")
+        problem = fuse.problem() or fuse.problem_of_borg(config)
+        text = f"archives cannot be mounted. {problem}" if problem else "archives can be mounted"
+        yield Finding("mounting", text)
 
 
 def _clock(config: Config) -> Iterator[Finding]:
