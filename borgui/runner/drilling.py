@@ -149,12 +149,12 @@ class _Drill:
         if not fitting:
             raise FailedError(
                 "no_space",
-                f"None of the {size:,} chosen files fits into borgui's data folder, where a sample"
-                f" may take {size_text(limit)}. {NOTHING}",
+                f"None of the chosen files ({size:,}) fits into borgui's data folder, where a"
+                f" sample may take {size_text(limit)}. {NOTHING}",
             )
         if len(fitting) < size:
             self._work.log.line(
-                f"{size - len(fitting):,} of the {size:,} chosen files are left out: a sample may"
+                f"Left out: {size - len(fitting):,} of {size:,} chosen files, since a sample may"
                 f" take {size_text(limit)}."
             )
         self._total = sum(entry.taken for entry in fitting)

@@ -215,6 +215,22 @@ def test_a_source_that_changes_while_it_is_read(pair: tuple[Path, Path]) -> None
     assert found.source is Source.GONE
 
 
+@pytest.mark.parametrize("gone", [False, True])
+def test_it_can_be_stopped_in_a_file(pair: tuple[Path, Path], gone: bool) -> None:
+    class StopError(Exception):
+        pass
+
+    def stop(_count: int) -> None:
+        raise StopError
+
+    if gone:
+        pair[1].unlink()
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    with pytest.raises(StopError):
+        compare(str(pair[0]), str(pair[1]), 3_000_000, MTIME, stop)
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
 def test_what_was_not_restored(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "link").symlink_to("folder")
