@@ -76,6 +76,11 @@ class Config:
         return self.data_dir / "downloads"
 
     @property
+    def diffs(self) -> Path:
+        """What content diffs found, ``{job_id}.db``: see :mod:`borgui.diff_file`."""
+        return self.data_dir / "diffs"
+
+    @property
     def drills(self) -> Path:
         """Where restore drills restore to; empty while none runs."""
         return self.data_dir / "drills"
@@ -98,8 +103,8 @@ class Config:
     def make_folders(self) -> None:
         """Create the data folder and what lies in it, closed to other people (mode 0700)."""
         self.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        names = ("logs", "run", "indexes", "downloads", "drills", "mounts", "redis", "machine")
-        for name in (*names, "borg"):
+        names = ("logs", "run", "indexes", "downloads", "diffs", "drills", "mounts", "redis")
+        for name in (*names, "machine", "borg"):
             (self.data_dir / name).mkdir(exist_ok=True, mode=0o700)
         for name in ("cache", "config", "security", "keys"):
             (self.borg_home / name).mkdir(exist_ok=True, mode=0o700)

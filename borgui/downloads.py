@@ -3,26 +3,22 @@
 A worker writes ``{job}.part`` and renames it to ``{job}.file`` when it is whole.
 """
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from borgui import prepared
 from borgui.config import Config
 from borgui.errors import Conflict, Gone, NotFound
 from borgui.jobs import kind_of
 from borgui.jobs.job import ACTIVE, Status
-from borgui.models import now
 
 KIND = kind_of("download")
 
 TYPES = {"tar": "application/x-tar", "tar.zst": "application/zstd", "zip": "application/zip"}
 """Media types by format; a file as itself is never one that a browser would show."""
-
-_OURS = re.compile(r"(?P<job>[0-9]{1,10})\.(?P<kind>part|file)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,31 +50,4 @@ def sweep(session: Session, folder: Path) -> int:
 
     Returns how many files went.
     """
-    if not folder.is_dir():
-        return 0
-    # The files first: a job's row is older than its file.
-    files = [path for path in folder.iterdir() if path.is_file() or path.is_symlink()]
-    if not files:
-        return 0
-    row: Any = KIND.row
-    known = session.execute(select(row.id, row.status, row.expires_at)).all()
-    session.rollback()
-    active = {job_id for job_id, status, _ in known if status in ACTIVE}
-    moment = now()
-    lasting = {
-        job_id
-        for job_id, status, expires_at in known
-        if status == Status.COMPLETED and expires_at is not None and expires_at > moment
-    }
-    stray = [path for path in files if not _stays(path.name, active, lasting)]
-    for path in stray:
-        path.unlink(missing_ok=True)
-    return len(stray)
-
-
-def _stays(name: str, active: set[int], lasting: set[int]) -> bool:
-    found = _OURS.fullmatch(name)
-    if found is None:
-        return False
-    job_id = int(found["job"])
-    return job_id in active or (found["kind"] == "file" and job_id in lasting)
+    return prepared.sweep(session, folder, KIND.row, "file")

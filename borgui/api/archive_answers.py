@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+from pydantic import RootModel
+
 from borgui.api.answers import Answer, ListOf
 
 EntryType = Literal[
@@ -15,6 +17,8 @@ EntryType = Literal[
     "socket",
     "other",
 ]
+
+ContentChangeName = Literal["added", "removed", "content", "link", "mode", "owner", "other"]
 
 
 class EntryAnswer(Answer):
@@ -152,6 +156,64 @@ class DiffAnswer(Answer):
     has_more: bool
     is_complete: bool
     counts: CountsAnswer
+
+
+class ContentChange(Answer):
+    """One entry that borg says differs, in one way or several.
+
+    ``added_size`` and ``removed_size``: bytes in blocks that only the second and only the first
+    archive's file has; null where borg did not count them. ``is_odd``: the path is not UTF-8.
+    """
+
+    path: str
+    path_b64: str
+    type: EntryType | None
+    changes: list[ContentChangeName]
+    added_size: int | None
+    removed_size: int | None
+    mode_before: str | None
+    mode_after: str | None
+    owner_before: str | None
+    owner_after: str | None
+    is_odd: bool
+
+
+class ContentCounts(Answer):
+    """Entries by the way they differ; one may count in several. ``content``: what files hold;
+    ``link``: where symbolic links lead."""
+
+    added: int
+    removed: int
+    content: int
+    link: int
+    mode: int
+    owner: int
+    other: int
+
+
+class ContentDiffAnswer(ListOf[ContentChange]):
+    """One page of what borg found, by path: the newest result of the job ``job_id``.
+
+    ``counts``: of the folder asked for and all below, without the filter ``change``;
+    ``times_only``: entries of the whole result that differ in their times alone, which are not
+    among the items. ``paths`` are what the result is limited to, empty for all.
+    """
+
+    before: ArchiveName
+    after: ArchiveName
+    path: str
+    path_b64: str
+    counts: ContentCounts
+    times_only: int
+    job_id: int
+    compared_at: str
+    expires_at: str
+    paths: list[str]
+    paths_b64: list[str]
+
+
+class DiffAnswers(RootModel[DiffAnswer | ContentDiffAnswer]):
+    """What the indexes tell; with ``contents``, what borg found."""
 
 
 class IndexStarted(Answer):

@@ -7,9 +7,10 @@ from flask import current_app
 from flask_login import current_user
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from borgui import contents
+from borgui import contents, diffs
 from borgui.api.archive_answers import (
-    DiffAnswer,
+    ContentChangeName,
+    DiffAnswers,
     EntriesAnswer,
     IndexStarted,
     SearchAnswer,
@@ -18,6 +19,7 @@ from borgui.api.archive_answers import (
 from borgui.api.blueprint import api, describes
 from borgui.api.incoming import Flag, Number, Paged, idempotency_key, read_body, read_query
 from borgui.api.kinds import Start, started
+from borgui.borg.differences import Change, Difference
 from borgui.borg.display import printable_path
 from borgui.config import Config
 from borgui.contents import LONGEST_PATH, load_archive
@@ -29,7 +31,7 @@ from borgui.jobs.job import Priority
 from borgui.jobs.view import iso
 from borgui.models import Archive, Session
 from borgui.repositories import load as load_repository
-from borgui.validation import LARGEST_ID, Input, PathB64, Text, path_fields
+from borgui.validation import LARGEST_ID, Input, PathB64, Text, path_fields, to_b64
 
 LONGEST_QUESTION = 255
 """Letters; a name has no more bytes."""
@@ -122,9 +124,15 @@ class SearchQuery(Paged):
 
 
 class DiffQuery(Paged, Inside):
-    """A folder of both archives; ``flat``: every change below it as one list."""
+    """A folder of both archives; ``flat``: every change below it as one list.
+
+    ``contents``: what borg's own comparison found in the folder and below, as one list; ``change``
+    limits that to one way of differing.
+    """
 
     flat: Flag = False
+    contents: Flag = False
+    change: ContentChangeName | None = None
 
 
 @api.post("/archives/<int:archive_id>/index")
@@ -227,15 +235,21 @@ def archives_search() -> dict[str, Any]:
 
 
 @api.get("/archives/<int:archive_id>/diff/<int:other_id>")
-@describes("archive_diff", query=DiffQuery, answer=DiffAnswer, tag="archives")
+@describes("archive_diff", query=DiffQuery, answer=DiffAnswers, tag="archives")
 def archive_diff(archive_id: int, other_id: int) -> dict[str, Any]:
-    """What changed from the first archive to the second, by folder, told by their indexes."""
+    """What changed from the first archive to the second: by folder, told by their indexes; with
+    ``contents``, told by the newest content diff, 409 ``diff_missing`` before there is one."""
     asked = read_query(DiffQuery)
     path = asked.checked_path()
+    before, after = load_archive(Session(), archive_id), load_archive(Session(), other_id)
+    if asked.contents:
+        return _contents(asked, before, after, path)
+    if asked.change is not None:
+        raise Invalid({"change": "It limits what contents=true answers."})
     found = contents.compare(
         _config(),
-        load_archive(Session(), archive_id),
-        load_archive(Session(), other_id),
+        before,
+        after,
         path,
         is_flat=asked.flat,
         page=asked.page,
@@ -252,6 +266,52 @@ def archive_diff(archive_id: int, other_id: int) -> dict[str, Any]:
         "has_more": found.has_more,
         "is_complete": found.is_complete,
         "counts": _counts(found.counts),
+    }
+
+
+def _contents(asked: DiffQuery, before: Archive, after: Archive, path: str) -> dict[str, Any]:
+    found = diffs.read(
+        Session(),
+        _config(),
+        before,
+        after,
+        path,
+        change=None if asked.change is None else Change(asked.change),
+        page=asked.page,
+        per_page=asked.per_page,
+    )
+    job = found.job
+    return {
+        "before": _archive(before),
+        "after": _archive(after),
+        **path_fields("path", path),
+        "items": [_difference(each) for each in found.items],
+        "total": found.total,
+        "page": found.page,
+        "per_page": found.per_page,
+        "counts": {str(change): count for change, count in found.counts.items()},
+        "times_only": job.times_only,
+        "job_id": job.id,
+        "compared_at": iso(job.completed_at),
+        "expires_at": iso(job.expires_at),
+        "paths": [printable_path(each) for each in job.paths],
+        "paths_b64": [to_b64(each) for each in job.paths],
+    }
+
+
+def _difference(each: Difference) -> dict[str, Any]:
+    modes, owners = each.modes or (None, None), each.owners or (None, None)
+    return {
+        **path_fields("path", each.path),
+        "type": each.kind,
+        "changes": [str(change) for change in Change if change in each.changes],
+        "added_size": each.added,
+        "removed_size": each.removed,
+        "mode_before": modes[0],
+        "mode_after": modes[1],
+        "owner_before": _printable(owners[0]),
+        "owner_after": _printable(owners[1]),
+        "is_odd": each.is_odd,
     }
 
 

@@ -15,12 +15,13 @@ from borgui.api.blueprint import api, describes
 from borgui.api.incoming import Paged, idempotency_key, read_body, read_query
 from borgui.api.jobs import job_page, load_job, one_job
 from borgui.api.logs import LogQuery, log_answer
-from borgui.errors import Conflict, NotFound
+from borgui.contents import load_archive
+from borgui.errors import Conflict
 from borgui.extensions import queue_redis
 from borgui.jobs import KINDS, admission, requests
 from borgui.jobs.job import Job
 from borgui.jobs.kind import Kind, Route
-from borgui.models import Archive, Repository, Session
+from borgui.models import Repository, Session
 from borgui.repositories import load as load_repository
 from borgui.security.access import endpoint_of
 from borgui.validation import Id, Input
@@ -85,12 +86,13 @@ def _taken(values: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def _subject(ids: dict[str, int]) -> tuple[Repository | None, dict[str, Any]]:
-    """The repository a job is for, and the archive where the address names one."""
-    if "archive_id" in ids:
-        archive = Session.get(Archive, ids["archive_id"])
-        if archive is None:
-            raise NotFound("archive_not_found", f"There is no archive {ids['archive_id']}.")
-        return archive.repository, {"archive_id": archive.id}
+    """The repository a job is for, and the archives where the address names some."""
+    archives: dict[str, Any] = {
+        name: ids[name] for name in ("archive_id", "other_id") if name in ids
+    }
+    if archives:
+        found = [load_archive(Session(), number) for number in archives.values()]
+        return found[0].repository, archives
     return (load_repository(Session(), ids["repo_id"]) if "repo_id" in ids else None), {}
 
 

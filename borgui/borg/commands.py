@@ -184,6 +184,18 @@ def list_archive(name: str) -> list[str]:
     return argv
 
 
+def diff(
+    before: str, after: str, paths: Sequence[str] = (), *, content_only: bool = False
+) -> list[str]:
+    """``borg diff`` of two archives: a line an entry, as :mod:`borgui.borg.differences` reads them.
+
+    ``paths`` as for :func:`extract`. ``content_only`` leaves out owners, modes and times; borg has
+    it since 1.2.4.
+    """
+    argv = ["diff", *_COMMON, "--json-lines", *(["--content-only"] if content_only else [])]
+    return [*argv, "--", _archive(before), escape_braces(after), *paths]
+
+
 def info_archives(last: int | None = None) -> list[str]:
     """``borg info`` of all archives, or of the ``last`` newest: sizes and file counts too.
 

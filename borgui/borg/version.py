@@ -32,6 +32,16 @@ class Version:
         """Whether warnings about files carry a ``msgid`` (1.4 on)."""
         return (self.major, self.minor) >= (1, 4)
 
+    @property
+    def tells_contents_apart(self) -> bool:
+        """Whether ``diff`` calls a content modified only where it is (1.4 on)."""
+        return (self.major, self.minor) >= (1, 4)
+
+    @property
+    def compares_contents_alone(self) -> bool:
+        """Whether ``diff`` has ``--content-only`` (1.2.4 on)."""
+        return (self.major, self.minor, self.patch) >= (1, 2, 4)
+
 
 def parse_version(output: str) -> Version:
     """Read what ``borg --version`` printed (``borg 1.2.4``); raises :class:`VersionError`."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from redis import Redis
 
-from borgui import downloads, live
+from borgui import diffs, downloads, live
 from borgui.config import Config
 from borgui.jobs import admission, mounts, retention
 from borgui.jobs import finish as finishing
@@ -99,6 +99,7 @@ def reconcile() -> None:
         _State.auto_index.consider(context, _State.redis)
         wakeups.arm(context.session, _State.redis)
         downloads.sweep(context.session, _State.config.downloads)
+        diffs.sweep(context.session, _State.config.diffs)
 
 
 def housekeep() -> None:

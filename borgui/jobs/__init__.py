@@ -8,6 +8,7 @@ from borgui.jobs.backup import BACKUP
 from borgui.jobs.break_lock import BREAK_LOCK
 from borgui.jobs.delete_archives import DELETE_ARCHIVES
 from borgui.jobs.delete_repository import DELETE_REPOSITORY
+from borgui.jobs.diff import DIFF
 from borgui.jobs.download import DOWNLOAD
 from borgui.jobs.drill import DRILL
 from borgui.jobs.import_repository import IMPORT
@@ -23,6 +24,7 @@ KINDS: tuple[Kind, ...] = (
     BACKUP,
     RESTORE,
     DOWNLOAD,
+    DIFF,
     DRILL,
     INDEX,
     MOUNT,

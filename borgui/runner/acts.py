@@ -8,6 +8,7 @@ that needs more than that adds a function and a line here, and edits nothing els
 from collections.abc import Callable
 
 from borgui.runner.backup import create
+from borgui.runner.diffing import diff
 from borgui.runner.download import download
 from borgui.runner.drilling import drill
 from borgui.runner.indexing import index
@@ -22,6 +23,7 @@ Act = Callable[[Work, Step], None]
 
 ACTS: dict[str, Act] = {
     "create": create,
+    "diff": diff,
     "download": download,
     "drill": drill,
     "extract": extract,

@@ -91,6 +91,8 @@ ROUTES: dict[str, Permission] = {
     "archives.versions": BROWSE,
     "archives.compare": BROWSE,
     "archives.changes": BROWSE,
+    "archives.content_changes": BROWSE,
+    "archives.compare_contents": BROWSE,
     "archives.act_on_selection": BROWSE,
     "archives.restore_form": RUN,
     "archives.restore": RUN,

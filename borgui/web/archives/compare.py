@@ -1,18 +1,27 @@
-"""What changed between two archives of a repository, folder by folder."""
+"""What changed between two archives of a repository: folder by folder, told by their indexes; or
+entry by entry, told by borg where somebody has asked for that."""
 
 from typing import Any
 
 from flask import Response, redirect, request, url_for
+from flask_login import current_user
 from sqlalchemy import select
 from werkzeug.wrappers import Response as AnyResponse
 
-from borgui import contents
+from borgui import contents, diffs
+from borgui.borg.differences import Change
 from borgui.errors import Conflict, NotFound
+from borgui.extensions import queue_redis
+from borgui.jobs import admission, kind_of
+from borgui.jobs.job import Status
+from borgui.jobs.requests import start
 from borgui.models import Archive, Session
 from borgui.repositories import load as load_repository
-from borgui.validation import LARGEST_ID
-from borgui.web.archives.blueprint import archives, config, crumbs, load, page_number, place
+from borgui.validation import LARGEST_ID, checked, to_b64
+from borgui.web import job_line
+from borgui.web.archives.blueprint import archives, at, config, crumbs, load, page_number, place
 from borgui.web.archives.browse import unlisted
+from borgui.web.forms import token
 from borgui.web.layout import page
 
 PER_PAGE = 200
@@ -46,10 +55,12 @@ def compare(repository_id: int) -> AnyResponse:
         "crumbs": [],
         "found": None,
         "unlisted": [],
+        "contents": by_contents(),
     }
     if before is None or after is None:
         return page("archives/compare.html", **values)
-    return page("archives/compare.html", **{**values, **_compared(before, after)})
+    told = _told(before, after) if by_contents() else _compared(before, after)
+    return page("archives/compare.html", **{**values, **told})
 
 
 @archives.get("/repositories/<int:repository_id>/compare/changes")
@@ -65,6 +76,96 @@ def changes(repository_id: int) -> Response:
         after=after,
         **_compared(before, after),
     )
+
+
+@archives.get("/repositories/<int:repository_id>/compare/contents")
+def content_changes(repository_id: int) -> Response:
+    """What borg found to differ, as a partial."""
+    repository = load_repository(Session(), repository_id)
+    before = _of(repository_id, request.args.get("before", 0, type=int))
+    after = _of(repository_id, request.args.get("after", 0, type=int))
+    return page(
+        "archives/_contents.html",
+        repository=repository,
+        before=before,
+        after=after,
+        **_told(before, after),
+    )
+
+
+@archives.post("/repositories/<int:repository_id>/compare")
+def compare_contents(repository_id: int) -> AnyResponse:
+    """Have borg compare the contents of two archives, in one folder of them or whole; leads back
+    to the comparison, where the job is followed."""
+    queue = queue_redis()
+    admission.require_queue(queue)  # before the database's write lock is taken
+    load_repository(Session(), repository_id)
+    before = _of(repository_id, request.form.get("before", 0, type=int))
+    after = _of(repository_id, request.form.get("after", 0, type=int))
+    path = place(request.form)
+    kind = kind_of("diff")
+    if diffs.active(Session(), before, after, path) is None and kind.body is not None:
+        given = checked(kind.body, {"paths_b64": [to_b64(path)] if path else []})
+        start(
+            Session(),
+            queue,
+            config(),
+            kind,
+            before.repository,
+            {**given.model_dump(), "archive_id": before.id, "other_id": after.id},
+            user_id=current_user.id,
+            idempotency_key=token(),
+        )
+    address = at(
+        "archives.compare",
+        path,
+        repository_id=repository_id,
+        before=before.id,
+        after=after.id,
+        contents=1,
+    )
+    return redirect(address, 303)
+
+
+def by_contents() -> bool:
+    """Whether the page is to show what borg found, not what the indexes tell."""
+    return request.args.get("contents") == "1"
+
+
+def _told(before: Archive, after: Archive) -> dict[str, Any]:
+    path = place(request.args)
+    change = request.args.get("change")
+    values: dict[str, Any] = {
+        "path": path,
+        "crumbs": crumbs(path),
+        "told": None,
+        "job": None,
+        "changes": list(Change),
+        "fixed": {
+            "repository_id": before.repository_id,
+            "before": before.id,
+            "after": after.id,
+            "contents": 1,
+        },
+    }
+    job = diffs.last(Session(), before, after, path)
+    if job is not None and job.status != Status.COMPLETED:
+        values["job"] = job_line.lines([job])[0]
+    try:
+        values["told"] = diffs.read(
+            Session(),
+            config(),
+            before,
+            after,
+            path,
+            change=Change(change) if change in set(Change) else None,
+            page=page_number(),
+            per_page=PER_PAGE,
+        )
+    except Conflict as error:
+        if error.code != "diff_missing":
+            raise
+    return values
 
 
 def _compared(before: Archive, after: Archive) -> dict[str, Any]:
