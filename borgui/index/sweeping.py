@@ -1,4 +1,4 @@
-"""Takes archives out of the index and frees what only they held."""
+"""Takes archives out of the index and frees what only they held; makes one known by a new id."""
 
 import sqlite3
 import time
@@ -32,6 +32,25 @@ def drop(path: Path, borg_id: str) -> bool:
         connection.execute("commit")
     sweep(path)
     return found is not None
+
+
+def carry_over(path: Path, borg_id: str, new_id: str) -> bool:
+    """Make the contents of an archive known as those of ``new_id`` too; False where they were not
+    known. The old one is dropped like any that is no longer there.
+    """
+    if not path.exists():
+        return False
+    with closing(open_for_writing(path)) as connection:
+        connection.execute("begin immediate")
+        found = connection.execute(
+            "insert or ignore into archives select ?, root, entries, made_at from archives"
+            " where borg_id = ? returning root",
+            (new_id, borg_id),
+        ).fetchall()
+        connection.executemany("update nodes set refs = refs + 1 where id = ?", found)
+        known = connection.execute("select 1 from archives where borg_id = ?", (new_id,)).fetchone()
+        connection.execute("commit")
+    return known is not None
 
 
 def sweep(path: Path, seconds: float = SECONDS) -> bool:

@@ -1,6 +1,7 @@
 """Kind ``rename``: an archive gets another name, another comment, or both.
 
-Borg gives the archive a new id with either, so its row is found again by its name.
+Borg gives the archive a new id with either, so its row is found again by its name, and its index is
+carried over: what it holds stays the same.
 """
 
 from typing import Annotated
@@ -65,7 +66,14 @@ def _steps(context: Context, job: RenameJob) -> list[Step]:
     if comment is not None:
         command = commands.comment_archive(name or archive.name, comment)
         steps.append(borg_step("comment", repository, command))
-    return [*steps, borg_step("list", repository, commands.list_archives())]
+    kept = {
+        "repository_id": repository.id,
+        "borg_id": archive.borg_id,
+        "name": name or archive.name,
+        "start": archive.start.isoformat(),
+    }
+    command = commands.list_archives()
+    return [*steps, borg_step("list_renamed", repository, command, parameters=kept)]
 
 
 def _settle(session: Session, job: RenameJob, outcome: Outcome) -> None:

@@ -8,6 +8,7 @@ that needs more than that adds a function and a line here, and edits nothing els
 from collections.abc import Callable
 
 from borgui.runner.backup import create
+from borgui.runner.carrying import list_renamed
 from borgui.runner.diffing import diff
 from borgui.runner.download import download
 from borgui.runner.drilling import drill
@@ -28,6 +29,7 @@ ACTS: dict[str, Act] = {
     "drill": drill,
     "extract": extract,
     "index": index,
+    "list_renamed": list_renamed,
     "mount": mount,
     "preview": preview,
     "verify": verify,

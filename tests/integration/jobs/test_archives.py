@@ -47,6 +47,46 @@ def test_an_archive_is_renamed_and_given_a_comment(
     assert len(archives(product, repo_id)) == 3
 
 
+def index_jobs(product: Product, repo_id: int) -> int:
+    return int(product.get(f"/api/jobs?kind=index&repository_id={repo_id}").json["total"])
+
+
+@pytest.mark.parametrize(
+    "wanted", [{"name": "new"}, {"comment": "c"}, {"name": "x", "comment": "y"}]
+)
+def test_a_renamed_archive_keeps_its_index(
+    product: Product, kept: tuple[int, Path], source: Path, wanted: dict[str, str]
+) -> None:
+    repo_id, _ = kept
+    assert product.request("PUT", "/api/settings", {"auto_index": False}).status == 200
+    oldest = archives(product, repo_id)[-1]
+    where = f"/api/archives/{oldest['id']}"
+    assert product.get(f"{where}/entries").status == 409
+    made = product.post(f"{where}/index").json["job_id"]
+    assert product.wait_job(made)["status"] == "completed"
+    entries = product.get(f"{where}/entries?path={str(source).lstrip('/')}").json
+    assert entries["total"] == 2
+    before = index_jobs(product, repo_id)
+    renamed = product.wait_job(product.request("PUT", where, wanted).json["job_id"])
+    assert renamed["status"] == "completed", renamed
+    row = next(each for each in archives(product, repo_id) if each["id"] == oldest["id"])
+    assert row["borg_id"] != oldest["borg_id"]
+    assert product.get(f"{where}/entries?path={str(source).lstrip('/')}").json == entries
+    assert product.post(f"{where}/index").json == {"job_id": None, "status": "completed"}
+    assert index_jobs(product, repo_id) == before
+
+
+def test_an_archive_without_an_index_is_renamed_without_one(
+    product: Product, kept: tuple[int, Path]
+) -> None:
+    repo_id, _ = kept
+    assert product.request("PUT", "/api/settings", {"auto_index": False}).status == 200
+    where = f"/api/archives/{archives(product, repo_id)[0]['id']}"
+    job = product.wait_job(product.request("PUT", where, {"name": "new"}).json["job_id"])
+    assert (job["status"], job["warning_count"]) == ("completed", 0), job
+    assert product.get(f"{where}/entries").status == 409
+
+
 def test_an_archive_is_deleted_and_the_others_stay(
     product: Product, kept: tuple[int, Path], tmp_path: Path
 ) -> None:

@@ -20,6 +20,7 @@ from borgui.index import (
     ListingError,
     Query,
     Sort,
+    carry_over,
     discard,
     drop,
     search,
@@ -60,6 +61,22 @@ def test_an_unchanged_tree_costs_nothing(tmp_path: Path) -> None:
     write(path, "three", tree(100, 50, changed=3))
     assert count(path, "nodes") == nodes + 3  # the folder, srv, and the root
     assert path.stat().st_size - size < 64 * 1024
+
+
+def test_an_archive_known_by_another_id(tmp_path: Path) -> None:
+    path = tmp_path / "1.db"
+    write(path, "one", tree(3, 5))
+    assert carry_over(path, "one", "two")
+    assert carry_over(path, "one", "two")
+    drop(path, "one")
+    with ArchiveIndex(path) as index:
+        assert list(index.roots()) == ["two"]
+        assert index.folder("two", "srv").total == 3
+    assert not carry_over(path, "one", "three")
+    assert not carry_over(tmp_path / "2.db", "one", "two")
+    drop(path, "two")
+    assert count(path, "nodes") == 0
+    assert not (tmp_path / "2.db").exists()
 
 
 def test_dropping_gives_the_space_back(tmp_path: Path) -> None:
