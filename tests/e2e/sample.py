@@ -18,6 +18,7 @@ from borgui.index import IndexWriter
 from borgui.jobs import kind_of
 from borgui.jobs.backup import BackupJob
 from borgui.jobs.job import Job, Status
+from borgui.jobs.mount import MountJob, mountpoint_name
 from borgui.jobs.restore import RestoreJob
 from borgui.models import Archive, Repository, Session, User, now
 from borgui.security.passwords import hash_password
@@ -300,6 +301,9 @@ def life(config: Config, finished: int = 1000) -> dict[str, int]:
     ids["repository"], ids["odd"], ids["fresh"] = rows[1].id, rows[3].id, rows[6].id
     ids |= contents(config, rows[1])
     ids["restored"] = restored(rows[1], ids["before"])
+    mounts = (mounted(client, rows[2], is_there=each) for each in (True, False))
+    ids["mounted"], ids["mounting"] = mounts
+    ids["unmounted"] = unmounted(rows[2], ids["running"])
     Session.commit()
     client.close()
     return ids
@@ -366,6 +370,75 @@ def contents(config: Config, row: Repository) -> dict[str, int]:
             writer.finish()
     names = ("archive", "before", "unlisted", "listing")
     return {name: each.id for name, each in zip(names, newest, strict=True)}
+
+
+def mounted(client: redis.Redis, row: Repository, *, is_there: bool) -> int:
+    """A mount that stands, or is being made; its id."""
+    archive = Session.query(Archive).filter_by(repository_id=row.id).first()
+    job = MountJob(
+        status=Status.RUNNING,
+        repository_id=row.id,
+        repository_name=row.name,
+        machine="local",
+        attempt=1,
+        created_at=now() - timedelta(minutes=19),
+        admitted_at=now() - timedelta(minutes=19),
+        started_at=now() - timedelta(minutes=19),
+        process_pid=48300,
+        archive_id=archive.id if archive else None,
+        archive=archive.name if archive else "photos-2026-11-23T20:41:06.123456",
+        expires_at=now() + timedelta(minutes=41),
+        command="BORG_REPO=/mnt/backup/photos borg mount --foreground ::photos /…",
+    )
+    Session.add(job)
+    Session.flush()
+    job.mountpoint = f"/var/lib/borgui/data/mounts/{mountpoint_name(job.archive, job.id)}"
+    live.announce(
+        client,
+        job.id,
+        attempt=1,
+        kind="mount",
+        machine="local",
+        repository_id=row.id,
+        repository_name=row.name,
+        label="Mount",
+        created_at=job.created_at,
+    )
+    fields = {
+        "status": "running",
+        "start_time": live.timestamp(job.started_at),
+        "progress_percent": 31.7 if is_there else None,
+        "progress_message": "Mounted." if is_there else "Mounting.",
+        "eta_seconds": 2460 if is_there else None,
+        "mounted_at": live.timestamp(job.started_at) if is_there else None,
+        "warning_count": 0,
+    }
+    client.hset(live.job_key(job.id), mapping=live.encode(fields))
+    return job.id
+
+
+def unmounted(row: Repository, writer: int) -> int:
+    """A mount that a backup has ended; its id."""
+    words = f"Ended because backup #{writer} waited."
+    job = MountJob(
+        status=Status.COMPLETED,
+        repository_id=row.id,
+        repository_name=row.name,
+        machine="local",
+        created_at=now() - timedelta(hours=3),
+        started_at=now() - timedelta(hours=3),
+        mounted_at=now() - timedelta(hours=3),
+        completed_at=now() - timedelta(hours=2),
+        expires_at=now() + timedelta(hours=21),
+        archive="photos-2026-11-23T20:41:06.123456",
+        mountpoint="/var/lib/borgui/data/mounts/photos-2026-11-23T20_41_06.123456-9",
+        ended_by="job",
+        gave_way_to=f"backup #{writer}",
+        progress_message=words,
+    )
+    Session.add(job)
+    Session.flush()
+    return job.id
 
 
 def restored(row: Repository, archive_id: int) -> int:

@@ -221,6 +221,10 @@ def archives(camera: Camera, ids: dict[str, int]) -> None:
     take("restore-overwrite", f"{archive}/restore?{documents}/Invoices", act=_overwrite)
     take("restore-whole", f"{archive}/restore", themes=("light",))
     take("restored", f"/jobs/{ids['restored']}")
+    take("mounts", "/mounts")
+    for name in ("mounted", "mounting", "unmounted"):
+        take(name, f"/jobs/{ids[name]}")
+    take("mount-form", f"/archives/{ids['archive']}/mount")
     take("delete-archives", f"{repository}/archives/delete?archive={ids['archive']}")
     take("rename-archive", f"{archive}/rename", themes=("light",))
 

@@ -80,7 +80,7 @@ def test_all_is_well(set_up: Config) -> None:
     report_a_machine(set_up)
     found = said(set_up)
     assert set(found) == {
-        *("data folder", "disk", "key", "database", "Redis", "workers", "borg", "clock")
+        *("data folder", "disk", "key", "database", "Redis", "workers", "borg", "mounting", "clock")
     }
     assert all(is_right for is_right, _ in found.values()), found
     assert found["workers"][1] == "2 answer"

@@ -14,7 +14,7 @@ from borgui import contents
 from borgui.errors import Conflict, Invalid, Unavailable
 from borgui.extensions import queue_redis
 from borgui.index import Kind, Query
-from borgui.jobs import history
+from borgui.jobs import history, mounts
 from borgui.jobs.job import ACTIVE, Job
 from borgui.models import Archive, Repository, Session
 from borgui.repositories import load as load_repository
@@ -89,6 +89,7 @@ def index() -> Response:
         asked=asked,
         types=TYPES,
         repositories=_repositories(),
+        mounts=len(mounts.active(Session())),
         **_results(asked),
     )
 
