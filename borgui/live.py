@@ -10,10 +10,12 @@ import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 from redis import Redis
+from redis._parsers import Encoder
 from redis.backoff import NoBackoff
+from redis.connection import PythonRespSerializer
 from redis.retry import Retry
 
 DAY = 86_400
@@ -26,7 +28,15 @@ TAIL_KEEP = 128 * 1024
 EPOCH_KEY = "borgui:epoch"
 
 
-PLAIN: dict[str, Any] = {"retry": Retry(NoBackoff(), 1), "protocol": 2, "driver_info": None}
+_ENCODER = Encoder("utf-8", "surrogateescape", decode_responses=False)  # type: ignore[no-untyped-call]
+
+PLAIN: dict[str, Any] = {
+    "retry": Retry(NoBackoff(), 1),
+    "protocol": 2,
+    "driver_info": None,
+    # hiredis' own would fail on a name that is no UTF-8, whatever ``encoding_errors`` says
+    "command_packer": PythonRespSerializer(6000, _ENCODER.encode),
+}
 """Options of a client that says nothing but what it is told to: a new connection costs 0.3 ms
 instead of 1.3 (measured on a Unix socket), and a horse makes one for each job."""
 
@@ -194,8 +204,13 @@ def announce(redis: Redis, job: int, *, attempt: int, **facts: object) -> None:
 
 def read(redis: Redis, job: int) -> Live | None:
     """The live state of ``job``, or ``None`` when Redis knows nothing of it."""
-    raw = redis.hgetall(job_key(job))
+    raw = read_state(redis, job)
     return Live.decode(raw) if raw else None
+
+
+def read_state(redis: Redis, job: int) -> dict[str, str]:
+    """The hash as it stands, for :meth:`Live.decode`; empty when Redis knows nothing of ``job``."""
+    return cast("dict[str, str]", redis.hgetall(job_key(job)))
 
 
 def read_many(redis: Redis, jobs: list[int]) -> dict[int, Live]:

@@ -22,7 +22,7 @@ from borgui.models import Archive, Repository
 
 MOST_ACTIVE = 200
 """Active jobs shown at most; more wait than anyone can look at."""
-PER_PAGE = 50
+PER_PAGE = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,20 +168,7 @@ def failures(session: Session, repository_id: int | None = None) -> Sequence[Job
 
     A cancelled job neither causes nor clears one.
     """
-    kinds = union_all(*(select(literal(kind.name).label("name")) for kind in KINDS)).subquery()
-    newest = aliased(Job)
-    if_failed = (
-        select(case((newest.status == Status.FAILED, newest.id)))
-        .where(
-            newest.repository_id == Repository.id,
-            newest.kind == kinds.c.name,
-            newest.status.in_((Status.COMPLETED, Status.FAILED)),
-        )
-        .order_by(newest.id.desc())
-        .limit(1)
-        .scalar_subquery()
-    )
-    found = select(if_failed).select_from(Repository).join(kinds, literal(value=True))
+    found = _failed()
     if repository_id is not None:
         found = found.where(Repository.id == repository_id)
     ids = [each for each in session.scalars(found) if each is not None]
@@ -207,10 +194,33 @@ def proofs(session: Session, repository_id: int | None = None) -> dict[int, Proo
     }
 
 
+@cache
 def lines() -> Select[Job]:
     """Jobs as lists show them: every kind's own columns, without what only its page shows."""
     every = with_polymorphic(Job, "*")
     return select(every).options(defer(every.warnings), defer(every.options))
+
+
+# Statements are made once: for pages this short, making them takes longer than running them.
+
+
+@cache
+def _failed() -> Select[int | None]:
+    """For each repository and kind, the id of the newest ended job if it failed, else None."""
+    kinds = union_all(*(select(literal(kind.name).label("name")) for kind in KINDS)).subquery()
+    newest = aliased(Job)
+    if_failed = (
+        select(case((newest.status == Status.FAILED, newest.id)))
+        .where(
+            newest.repository_id == Repository.id,
+            newest.kind == kinds.c.name,
+            newest.status.in_((Status.COMPLETED, Status.FAILED)),
+        )
+        .order_by(newest.id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    return select(if_failed).select_from(Repository).join(kinds, literal(value=True))
 
 
 @cache
@@ -263,6 +273,7 @@ def _narrowed(statement: Select[Any], repository_id: int | None, kind: str | Non
     return statement if kind is None else statement.where(Job.kind == kind)
 
 
+@cache
 def _repositories() -> Select[Any]:
     last = aliased(Archive)
     newest = (

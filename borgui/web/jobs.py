@@ -1,6 +1,9 @@
 """Jobs: the list, one job, and the partials that follow it while it runs."""
 
+import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -103,11 +106,11 @@ def show(job_id: int) -> Response:
         archive=archive,
         archive_name=getattr(row, "archive_name", None),
         verdict=verdict(line, row),
+        live=known,
+        stop_word=kind_of(row.kind).stop_word,
         consequence=kind_of(row.kind).after_failure,
         warnings=row.warnings,
         log=log,
-        live=known,
-        stop_word=kind_of(row.kind).stop_word,
         job_id=row.id,
         raw=_last_words(log.text) if log else "",
         may_start=can(kind_of(row.kind).permission),
@@ -117,27 +120,34 @@ def show(job_id: int) -> Response:
 @jobs.get("/<int:job_id>/progress")
 def progress(job_id: int) -> Response:
     """The partial that a job's own page asks for every second: while it runs, from Redis alone."""
-    known = job_line.read_live(lambda: live.read(live_redis(), job_id))
-    if known is not None and known.status == Status.RUNNING and known.kind:
-        line = job_line.from_hash(job_id, known)
+    browse, root = can(Permission.BROWSE), request.script_root
+    state = job_line.read_live(lambda: live.read_state(live_redis(), job_id))
+    if state and state.get("status") == Status.RUNNING and state.get("kind"):
+        status: str = Status.RUNNING
+        html = _running(job_id, tuple(state.items()), int(time.time()), browse, root)
     else:
-        line = job_line.from_row(load(job_id), known)
-    response = answer(render(line))
-    if line.status != (request.args.get("was") or Status.RUNNING):
+        line = job_line.from_row(load(job_id), live.Live.decode(state) if state else None)
+        status, html = line.status, render(line, browse=browse, root=root)
+    response = answer(html)
+    if status != (request.args.get("was") or Status.RUNNING):
         response.headers["HX-Trigger"] = CHANGED
     return response
 
 
-def render(line: JobLine) -> str:
+@lru_cache(maxsize=64)
+def _running(
+    job_id: int, state: tuple[tuple[str, str], ...], second: int, browse: bool, root: str
+) -> str:
+    """The partial of a running job; whoever else asks within the ``second`` gets the same."""
+    line = job_line.from_hash(job_id, live.Live.decode(dict(state)))
+    line.at = datetime.fromtimestamp(second, UTC)
+    return render(line, browse=browse, root=root)
+
+
+def render(line: JobLine, *, browse: bool, root: str) -> str:
     """The full partial of one job, without what a whole page needs around it."""
     template = current_app.jinja_env.get_template("jobs/_job.html")
-    return template.render(
-        job=line,
-        full=True,
-        browse=can(Permission.BROWSE),
-        root=request.script_root,
-        sprite=SPRITE,
-    )
+    return template.render(job=line, full=True, browse=browse, root=root, sprite=SPRITE)
 
 
 @jobs.get("/<int:job_id>/log")

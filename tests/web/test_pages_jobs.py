@@ -159,14 +159,14 @@ def test_odd_names_are_escaped_and_marked(admin: Someone, repository: int, annou
 
 
 def test_list_filters_and_pages(admin: Someone, repository: int, running: int) -> None:
-    for _ in range(60):
+    for _ in range(30):
         add_job(repository_id=repository, status=Status.COMPLETED, completed_at=now())
     first = admin.browser("GET", "/jobs").text
     assert 'id="active"' in first
-    assert "1\N{EN DASH}50 of 60" in first
+    assert "1\N{EN DASH}25 of 30" in first
     assert 'href="/jobs?page=2"' in first
     second = admin.browser("GET", "/jobs?page=2").text
-    assert "51\N{EN DASH}60 of 60" in second
+    assert "26\N{EN DASH}30 of 30" in second
     assert 'id="active"' not in second
     assert "No ended job fits" in admin.browser("GET", "/jobs?status=failed").text
     assert admin.browser("GET", "/jobs?kind=nonsense&status=x&page=-3").status_code == 200
