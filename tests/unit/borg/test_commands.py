@@ -45,6 +45,12 @@ def test_no_command_names_the_repository() -> None:
         commands.info_archives(0)
 
 
+def test_mount_takes_names_as_they_are() -> None:
+    argv = commands.mount("-a {now}", "/data/mounts/-a")
+    assert argv[-3:] == ["--", "::-a {{now}}", "/data/mounts/-a"]
+    assert "--foreground" in argv
+
+
 ODD = "/srv/a\udce9/b"
 
 

@@ -2,12 +2,13 @@ from datetime import UTC, datetime
 
 import pytest
 
+from borgui.borg import commands
 from borgui.borg.causes import BY_EXIT_CODE, BY_MSGID
 from borgui.borg.errors import Verdict, is_warning, judge, unread_sources
 from borgui.borg.events import LogMessage, PlainText
 from borgui.borg.evidence import MAX_WARNINGS, BackupWarning, Evidence
 from borgui.borg.output import Archive, ArchiveStats, Created, Repository
-from tests.unit.borg.streams import VERSIONS, all_names, load
+from tests.unit.borg.streams import ROOT, VERSIONS, all_names, load
 
 FAILURES = {
     "error-additional-free-space": "disk_full",
@@ -58,6 +59,30 @@ def created(nfiles: int = 3) -> Created:
 def recorded(version: str, name: str, step: str = "create") -> Verdict:
     case = load(version, name)
     return judge(step, case.exit_code, case.evidence)
+
+
+def test_a_borg_without_fuse() -> None:
+    verdict = recorded("1.4.5", "error-mount-no-fuse", "mount")
+    assert (verdict.status, verdict.error_code) == ("failed", "mount_unavailable")
+    assert "python3-pyfuse3" in (verdict.error_message or "")
+    said = (ROOT / "1.4.5" / "error-mount-no-fuse.stderr").read_text()
+    assert commands.mount_problem(said) is not None
+    assert commands.mount_problem("Mountpoint must be a writable directory") is None
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "fusermount3: mount failed: Operation not permitted",
+        "fuse: device not found, try 'modprobe fuse' first",
+    ],
+)
+def test_a_machine_that_refuses_to_mount(said: str) -> None:
+    evidence = Evidence()
+    evidence.feed(PlainText(said))
+    verdict = judge("mount", 2, evidence)
+    assert (verdict.error_code, verdict.retryable) == ("mount_unavailable", False)
+    assert verdict.detail == said
 
 
 @pytest.mark.parametrize("version", VERSIONS)
