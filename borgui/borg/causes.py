@@ -256,6 +256,19 @@ _BY_CLASS: Final = (
 )
 """Borg's error classes (its ``msgid``) and their modern exit codes."""
 
+NOTHING_CHANGED: Final = frozenset(
+    cause.code
+    for cause in (
+        *(REPOSITORY_MISSING, REPOSITORY_INVALID, REPOSITORY_EXISTS, PATH_TAKEN, PARENT_MISSING),
+        *(PASSPHRASE_WRONG, PASSPHRASE_MISSING, KEY_MISSING, KEY_INVALID),
+        *(LOCK_TIMEOUT, LOCK_FAILED, READ_ONLY, ARCHIVE_EXISTS, ARCHIVE_MISSING),
+        *(RELOCATED, UNENCRYPTED, ENCRYPTION_CHANGED, REPLAYED, UNSUPPORTED),
+        *(CANCELLED_BY_QUESTION, BAD_OPTIONS, PATH_NOT_ALLOWED, SSH_UNREACHABLE, SSH_AUTH),
+        *(SSH_HOST_KEY, SSH_MISSING, REMOTE_BORG_MISSING, REMOTE_GARBAGE, REMOTE_OUTDATED),
+    )
+)
+"""Codes of a borg that found it could not begin: the repository is as it was."""
+
 BY_MSGID: Final = {msgid: cause for cause, names, _ in _BY_CLASS for msgid in names.split()}
 
 BY_EXIT_CODE: Final = {code: cause for cause, _, codes in _BY_CLASS for code in codes}

@@ -12,6 +12,7 @@ from typing import Final
 
 from borgui.borg import listing
 from borgui.borg.causes import MOUNT_UNAVAILABLE, NO_FUSE
+from borgui.borg.display import IN_DETAIL, printable_path
 from borgui.borg.undecodable import is_utf8, say_exclude, say_sources
 
 LOCK_WAIT_SECONDS: Final = 5
@@ -24,7 +25,12 @@ _LIST_FORMAT: Final = "{end}{comment}{hostname}{username}"
 
 
 class CommandError(ValueError):
-    """A value that cannot stand in a borg command; the message says which and why."""
+    """A value that cannot stand in a borg command; the message says why, and after
+    :data:`~borgui.borg.display.IN_DETAIL` which."""
+
+    def __init__(self, message: str, value: str | None = None) -> None:
+        named = "" if value is None else f" {IN_DETAIL} {printable_path(value)}"
+        super().__init__(message + named)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +83,7 @@ def create(options: CreateOptions) -> list[str]:
     """
     for source in options.sources:
         if not source.startswith("/"):
-            raise CommandError(f"A source folder must be an absolute path, not {source!r}.")
+            raise CommandError("A source folder must be an absolute path.", source)
     if not options.sources:
         raise CommandError("A backup needs at least one source folder.")
     argv = ["create", *_COMMON, "--json", "--progress", *_create_flags(options)]
@@ -260,7 +266,7 @@ def _check_utf8(argv: list[str]) -> None:
     """Borg 1.2.4 reads everything and then fails on one word that is not UTF-8."""
     for word in argv:
         if not is_utf8(word):
-            raise CommandError(f"borg cannot take this value, which is not UTF-8: {word!r}.")
+            raise CommandError("borg cannot be given a value that is not UTF-8.", word)
 
 
 def _create_flags(options: CreateOptions) -> list[str]:

@@ -7,6 +7,9 @@ from typing import Final
 
 MASK: Final = "********"
 
+IN_DETAIL: Final = "In detail:"
+"""In a message to people: what follows may name files, and is kept from who may not see them."""
+
 _SPECIAL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 

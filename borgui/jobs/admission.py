@@ -13,6 +13,8 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
 from borgui import live, outages, queueing
+from borgui.borg.commands import CommandError
+from borgui.borg.display import IN_DETAIL
 from borgui.errors import Conflict, Unavailable
 from borgui.jobs import kind_of
 from borgui.jobs.job import ACTIVE, Job, Priority, Status, Trigger, move
@@ -242,7 +244,7 @@ def _consider(context: Context, lanes: Lanes, alive: dict[str, int], job: Job) -
 def _fail(session: Session, job: Job, error: Exception) -> None:
     """End a job that cannot even be prepared: those behind it must not wait for it for ever."""
     log.error("job %s cannot be prepared", job.id, exc_info=error)
-    message = f"borgui itself failed to prepare this job: {error!r}."
+    message = f"borgui itself failed to prepare this job. {IN_DETAIL} {error!r}"
     try:
         with session.begin_nested():
             end_waiting(session, job, Status.FAILED, "internal_error", message)
@@ -306,6 +308,9 @@ def _admit_one(context: Context, lanes: Lanes, job: Job) -> str | None:
         steps = kind.steps(context, job)
     except Refused as refused:
         end_waiting(context.session, job, Status.FAILED, refused.code, refused.message)
+        return None
+    except CommandError as error:
+        end_waiting(context.session, job, Status.FAILED, "command_refused", str(error))
         return None
     lane = lane_of(job)
     attempt = job.attempt + 1

@@ -185,6 +185,7 @@ BACKUP = Kind(
     progress=PROGRESS,
     time_limit=_time_limit,
     limit=_limit,
+    alters=("create",),
     routes=(
         Route("POST", "/backup/run", "start"),
         Route("GET", "/backup/jobs/<int:job_id>", "show"),

@@ -79,6 +79,7 @@ DELETE_ARCHIVES = Kind(
     steps=_steps,
     check=_check,
     settle=_settle,
+    alters=("delete",),
     body=DeleteInput,
     routes=(
         Route("DELETE", "/archives/<int:archive_id>", "start"),

@@ -14,6 +14,7 @@ from borgui.jobs import kind_of
 from borgui.jobs.admission import stop_chain
 from borgui.jobs.job import ACTIVE, Job, Priority, Status, Trigger, move
 from borgui.jobs.kind import Context, Outcome, Refused
+from borgui.jobs.refresh import list_anew
 from borgui.models import now
 
 LIVE_COLUMNS = ("progress_percent", "progress_message", "current_file")
@@ -77,8 +78,10 @@ def finish(context: Context, job_id: int, outcome: Outcome, *, lane_held: bool =
         return False
     session.flush()
     session.refresh(job)
-    if job.status != Status.COMPLETED and not _try_again(context, job, outcome):
-        stop_chain(session, job)
+    if job.status != Status.COMPLETED:
+        if not _try_again(context, job, outcome):
+            stop_chain(session, job)
+        list_anew(session, kind, job, outcome)
     session.commit()
     return True
 

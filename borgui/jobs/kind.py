@@ -120,6 +120,9 @@ class Kind:
     """Its own calls in the JSON API, beside those that serve every kind."""
     body: type[Any] | None = None
     """A pydantic model of what a start takes beside ``priority``; stored as ``Job.options``."""
+    alters: tuple[str, ...] = ()
+    """Those of its steps that change which archives there are. Where one may have done so and the
+    job did not complete, the archives are listed anew (:func:`borgui.jobs.refresh.list_anew`)."""
     needs_ready: bool = True
     """Whether the repository must be ``ready`` when it is started."""
     needs_idle: bool = False

@@ -16,6 +16,7 @@ from sqlalchemy import update
 from sqlalchemy.exc import OperationalError
 
 from borgui import live, queueing
+from borgui.borg.display import IN_DETAIL
 from borgui.jobs.admission import announce, way_of
 from borgui.jobs.finish import finish, mark_started
 from borgui.jobs.job import Job, Status, move
@@ -137,7 +138,7 @@ def settle_outcome(context: Context, redis: Redis, job_id: int, outcome: dict[st
     except Exception as error:
         log.exception("job %s: its outcome cannot be taken over", job_id)
         context.session.rollback()
-        message = f"borgui itself failed when it took over the result: {error!r}."
+        message = f"borgui itself failed when it took over the result. {IN_DETAIL} {error!r}"
         ended = finish(context, job_id, _failure(outcome["attempt"], "internal_error", message))
     machine = str(outcome.get("machine") or context.config.machine)
     live.acknowledge(redis, machine, job_id, int(outcome["attempt"]))

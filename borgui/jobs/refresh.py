@@ -1,9 +1,11 @@
 """Kind ``refresh``: a repository's archives are listed anew."""
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from borgui.borg import commands
-from borgui.jobs.job import Job, Status
+from borgui.borg.causes import NOTHING_CHANGED
+from borgui.jobs.job import Job, Priority, Status, Trigger
 from borgui.jobs.kind import Context, Kind, Outcome, Refused, Route, Step
 from borgui.jobs.repository_state import take_archives
 from borgui.jobs.steps import borg_step
@@ -37,6 +39,39 @@ def _steps(_context: Context, job: RefreshJob) -> list[Step]:
 def _settle(session: Session, job: RefreshJob, outcome: Outcome) -> None:
     if job.repository is not None and outcome.get("status") == Status.COMPLETED:
         take_archives(session, job.repository, outcome)
+
+
+def list_anew(session: Session, kind: Kind, job: Job, outcome: Outcome) -> None:
+    """Queue a refresh where ``job``, which did not complete, may have changed which archives there
+    are; not where one waits already. The caller commits."""
+    repository = job.repository
+    if repository is None or repository.status != "ready" or not _may_differ(kind, job, outcome):
+        return
+    waiting = select(Job.id).where(
+        Job.repository_id == repository.id, Job.kind == REFRESH.name, Job.status == Status.PENDING
+    )
+    if session.scalar(waiting.limit(1)) is None:
+        session.add(
+            RefreshJob(
+                repository=repository,
+                repository_name=repository.name,
+                machine=repository.machine,
+                trigger=Trigger.CHAIN,
+                priority_rank=Priority.LOW.rank,
+            )
+        )
+
+
+def _may_differ(kind: Kind, job: Job, outcome: Outcome) -> bool:
+    begun = outcome.get("steps")
+    if begun is None:  # its worker was killed, or is silent
+        return bool(kind.alters) and job.process_pid is not None
+    altering = [name for name in begun if name in kind.alters]
+    told = outcome.get("result") or {}
+    if not altering or all(name in told for name in altering):
+        return False
+    failed_at_once = altering == begun[-1:] and outcome.get("error_code") in NOTHING_CHANGED
+    return not failed_at_once
 
 
 REFRESH = Kind(

@@ -104,6 +104,7 @@ RENAME_ARCHIVE = Kind(
     steps=_steps,
     check=_check,
     settle=_settle,
+    alters=("rename", "comment"),
     body=RenameInput,
     routes=(
         Route("PUT", "/archives/<int:archive_id>", "start"),

@@ -10,6 +10,7 @@ from typing import Any
 import redis
 
 from borgui import live as live_data
+from borgui.borg.display import IN_DETAIL
 from borgui.jobs import kind_of
 from borgui.jobs.job import Job
 from borgui.live import Live
@@ -67,10 +68,11 @@ def job_fields(job: Job, live: Live | None = None, *, browse: bool = True) -> di
 
 
 def seen_reason(message: str | None, *, browse: bool) -> str | None:
-    """Why something failed, for who may see file names or not: borg's own words hold them."""
+    """Why something failed, for who may see file names or not: borg's own words hold them, and
+    so may what Python says of a fault of ours."""
     if browse or message is None:
         return message
-    ours = message.partition("borg says:")[0].strip()
+    ours = message.partition("borg says:")[0].partition(IN_DETAIL)[0].strip()
     return ours if ours and "/" not in ours else "The reason names files: an operator can see it."
 
 

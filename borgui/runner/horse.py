@@ -18,7 +18,7 @@ from redis.exceptions import RedisError
 
 from borgui import live, queueing
 from borgui.borg import commands
-from borgui.borg.display import command_line, printable_path
+from borgui.borg.display import IN_DETAIL, command_line, printable_path
 from borgui.borg.evidence import MAX_WARNINGS, BackupWarning
 from borgui.borg.progress import Progress
 from borgui.runner import acts, context, locks, outcome, process, program, runfile, steps
@@ -94,7 +94,9 @@ class Horse:
         self._untold: dict[str, Any] | None = None
         self._told = False
         """Whether a person who cancelled it is to read what was done until then."""
-        self._outcome = outcome.new(job, attempt, given.config.machine, started_at=live.timestamp())
+        self._outcome = outcome.new(
+            job, attempt, given.config.machine, started_at=live.timestamp(), steps=[]
+        )
 
     # --- before -----------------------------------------------------------------------------------
 
@@ -162,7 +164,8 @@ class Horse:
             self._fail(failed)
         except Exception as error:
             self.log.line(traceback.format_exc())
-            self._fail(FailedError("internal_error", f"borgui itself failed: {error!r}."))
+            message = f"borgui itself failed. {IN_DETAIL} {error!r}"
+            self._fail(FailedError("internal_error", message))
         self._leave()
 
     def _hide(self, text: str) -> str:
@@ -207,6 +210,7 @@ class Horse:
         """Run the step's program to its end; see :class:`~borgui.runner.acts.Work`."""
         argv = [self._program(step), *step.argv]
         env = program.base_environment(self.config) | step.env
+        self._outcome["steps"].append(step.name)
         self._publisher.set(step=step.name)
         command = command_line(step.program, step.argv, env)
         earlier = self._outcome["command"]

@@ -13,7 +13,10 @@ RESTARTED = ("restarted", "borgui was restarted while this job ran.")
 
 
 def new(job: int, attempt: int, machine: str, **facts: object) -> dict[str, Any]:
-    """An outcome with every field it has; ``facts`` replace what is known better."""
+    """An outcome with every field it has; ``facts`` replace what is known better.
+
+    ``steps``: the names of those whose program was started, in order; None where nobody knows.
+    """
     outcome: dict[str, Any] = {
         "job": job,
         "attempt": attempt,
@@ -32,6 +35,7 @@ def new(job: int, attempt: int, machine: str, **facts: object) -> dict[str, Any]
         "borg_pid": None,
         "borg_start_time": None,
         "command": None,
+        "steps": None,
         "log": "",
         "log_size": 0,
         "log_truncated": False,

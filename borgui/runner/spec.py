@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from borgui.borg.display import IN_DETAIL
+
 
 class SpecError(Exception):
     """The instructions are authentic but make no sense; the message names the field."""
@@ -59,7 +61,8 @@ class Spec:
                 secrets=tuple(str(each) for each in raw.get("secrets", ())),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise SpecError(f"The job's instructions cannot be read: {error!r}.") from error
+            message = f"The job's instructions cannot be read. {IN_DETAIL} {error!r}"
+            raise SpecError(message) from error
 
 
 def _step(raw: Mapping[str, Any]) -> Step:

@@ -35,12 +35,18 @@ class Place:
     path: Path
 
     def archives(self) -> list[str]:
-        """The names of what borg itself finds there (needs the lock: nothing may run)."""
+        """The names of what borg itself finds there (needs the lock: what runs is waited for)."""
+        wait_for(lambda: not self.active(), 30, lambda: f"still active: {self.active()}")
         # By the product's own name, as locks of its dead processes may lie there.
         host = (self.product.data_dir / "machine" / "host-id").read_text().strip()
         home = self.path.parent
         listed = json.loads(borg(self.path, "list", "--json", home=home, BORG_HOST_ID=host))
         return [each["name"] for each in listed["archives"]]
+
+    def active(self) -> list[dict[str, Any]]:
+        """Its jobs that wait or run, such as the refresh that follows a job that was killed."""
+        jobs = self.product.get(f"/api/jobs?repository_id={self.id}&per_page=10").json["items"]
+        return [job for job in jobs if job["status"] in {"pending", "running"}]
 
     def known(self) -> int:
         """How many archives the product knows of."""

@@ -3,6 +3,7 @@
 On a real database and a real Redis, by control's own functions.
 """
 
+import os
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
@@ -21,6 +22,7 @@ from borgui.jobs.finish import finish, mark_started
 from borgui.jobs.freeing import free_lane
 from borgui.jobs.job import Job, Priority, Status
 from borgui.jobs.kind import Context
+from borgui.jobs.view import job_fields
 from borgui.models import Repository, Session, Settings, now, schema
 from borgui.models import session as database
 from borgui.security import keys as security_keys
@@ -325,6 +327,21 @@ def test_a_passphrase_that_cannot_be_opened_stops_only_its_own_jobs(
     failed = Session.get_one(Job, jobs[0].id)
     assert (failed.status, failed.error_code) == (Status.FAILED, "internal_error")
     assert failed.completed_at
+    seen = job_fields(failed, browse=False)["error_message"]
+    assert seen == "borgui itself failed to prepare this job."
+    assert "SealError" in str(failed.error_message)
+
+
+def test_what_borg_cannot_be_given_is_refused_with_the_reason(given: Context, queue: Redis) -> None:
+    where = repository("one")
+    where.one_file_system = True
+    where.source_directories = [os.fsdecode(b"/srv/odd-\xff")]
+    Session.commit()
+    job, whole = add(where), add(repository("two"))
+    assert admit(given, queue) == [whole.id]
+    assert (fresh(job).status, job.error_code) == (Status.FAILED, "command_refused")
+    assert str(job.error_message).startswith("One file system cannot be combined with")
+    assert job_fields(job, browse=False)["error_message"] == job.error_message
 
 
 # --- reconcile ------------------------------------------------------------------------------------

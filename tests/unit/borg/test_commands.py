@@ -120,3 +120,11 @@ def test_environment_is_whole_and_answers_no() -> None:
     assert env["BORG_RELOCATED_REPO_ACCESS_IS_OK"] == "no"
     assert "BatchMode=yes" in env["BORG_RSH"]
     assert not {"BORG_PASSPHRASE", "BORG_DELETE_I_KNOW_WHAT_I_AM_DOING"} & set(env)
+
+
+def test_what_cannot_be_given_is_named_where_it_can_be_kept_from_others() -> None:
+    with pytest.raises(commands.CommandError) as caught:
+        commands.rename_archive("one", "odd-\udcff")
+    assert str(caught.value) == (
+        "borg cannot be given a value that is not UTF-8. In detail: odd-\\xff"
+    )

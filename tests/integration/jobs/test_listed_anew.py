@@ -1,0 +1,203 @@
+"""What borg did although its job did not complete is seen: the archives are listed anew, once.
+
+Borg is the real one, run by a script that can end itself, or wait, when borg has done its work.
+"""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.integration.product import Product, borg, running, wait_for
+
+SCRIPT = """#!/bin/sh
+trick=$(cat "{folder}/$2" 2>/dev/null || cat "{folder}/$1" 2>/dev/null)
+case "$trick" in
+  "") exec borg "$@" ;;
+  refuse) exit 2 ;;
+esac
+borg "$@" > /dev/null
+case "$trick" in
+  kill) kill -KILL $$ ;;
+  term) kill -TERM $$ ;;
+  wait) touch "{folder}/done"; exec sleep 60 ;;
+  fail) exit 2 ;;
+esac
+"""
+
+
+class Tricks:
+    """What borg's commands are to do after their work, by their name."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.program = folder / "borg"
+        self.program.write_text(SCRIPT.format(folder=folder))
+        self.program.chmod(0o755)
+
+    def set(self, command: str, trick: str) -> None:
+        (self.folder / command).write_text(trick)
+
+    def none(self) -> None:
+        for each in self.folder.iterdir():
+            if each != self.program:
+                each.unlink()
+
+    def wait_done(self) -> None:
+        wait_for((self.folder / "done").exists, 30, "borg has not done its work")
+
+
+@pytest.fixture(scope="module")
+def tricks(tmp_path_factory: pytest.TempPathFactory) -> Tricks:
+    return Tricks(tmp_path_factory.mktemp("tricks"))
+
+
+@pytest.fixture(scope="module")
+def product(tmp_path_factory: pytest.TempPathFactory, tricks: Tricks) -> Iterator[Product]:
+    folder = tmp_path_factory.mktemp("product")
+    with running(folder / "data", BORGUI_BORG=str(tricks.program)) as started:
+        assert started.request("PUT", "/api/settings", {"auto_index": False}).status == 200
+        yield started
+
+
+@pytest.fixture
+def place(product: Product, source: Path, tmp_path: Path, tricks: Tricks) -> Iterator[int]:
+    """A repository without archives; its id."""
+    yield product.add_repository(tmp_path.name, tmp_path / "repository", [source])
+    tricks.none()
+
+
+def refreshes(product: Product, repo_id: int) -> list[dict[str, Any]]:
+    items = product.get(f"/api/jobs?repository_id={repo_id}&kind=refresh").json["items"]
+    found: list[dict[str, Any]] = items
+    return found
+
+
+def names(product: Product, repo_id: int) -> list[str]:
+    items = product.get(f"/api/repositories/{repo_id}/archives").json["items"]
+    return sorted(each["name"] for each in items)
+
+
+def is_there(product: Product, repo_id: int, job: dict[str, Any]) -> None:
+    """The archive of ``job``, whose name borg completes, is the one that is known."""
+    (name,) = names(product, repo_id)
+    assert name.endswith(job["archive_name"].removeprefix("{hostname}"))
+
+
+def ids(product: Product, repo_id: int) -> list[int]:
+    items = product.get(f"/api/repositories/{repo_id}/archives").json["items"]
+    return [each["id"] for each in items]
+
+
+def refreshed(product: Product, repo_id: int) -> None:
+    """One refresh was made by itself, of low priority, and completed."""
+    (job,) = refreshes(product, repo_id)
+    assert (job["trigger"], job["priority"]) == ("chain", "low")
+    assert product.wait_job(job["id"])["status"] == "completed"
+    assert len(refreshes(product, repo_id)) == 1
+
+
+@pytest.mark.parametrize("trick", ["kill", "term", "fail"])
+def test_a_backup_that_ends_with_its_archive_made(
+    product: Product, place: int, tricks: Tricks, trick: str
+) -> None:
+    tricks.set("create", trick)
+    job = product.wait_job(product.back_up(place))
+    assert job["status"] == "failed", job
+    refreshed(product, place)
+    is_there(product, place, job)
+
+
+def test_a_backup_cancelled_at_its_very_end(product: Product, place: int, tricks: Tricks) -> None:
+    tricks.set("create", "wait")
+    job = product.back_up(place)
+    tricks.wait_done()
+    product.post(f"/api/jobs/{job}/cancel")
+    ended = product.wait_job(job)
+    assert ended["status"] == "cancelled"
+    refreshed(product, place)
+    is_there(product, place, ended)
+
+
+def test_a_worker_killed_at_the_very_end(product: Product, place: int, tricks: Tricks) -> None:
+    tricks.set("create", "wait")
+    job = product.back_up(place)
+    tricks.wait_done()
+    pid = product.wait_job(job, "running")["process_pid"]
+    horse = psutil.Process(pid).parent()
+    assert horse is not None
+    os.kill(horse.pid, signal.SIGKILL)
+    ended = product.wait_job(job)
+    assert (ended["status"], ended["error_code"]) == ("failed", "worker_killed")
+    refreshed(product, place)
+    is_there(product, place, ended)
+
+
+def test_deletes_and_renames_that_fail_half_way(
+    product: Product, place: int, tricks: Tricks, tmp_path: Path
+) -> None:
+    for _ in range(3):
+        assert product.wait_job(product.back_up(place))["status"] == "completed"
+    first, second, _ = ids(product, place)
+    tricks.set("delete", "fail")
+    answer = product.request("DELETE", f"/api/archives/{first}")
+    assert product.wait_job(answer.json["job_id"])["status"] == "failed"
+    refreshed(product, place)
+    assert first not in ids(product, place)
+    tricks.set("rename", "kill")
+    answer = product.request("PUT", f"/api/archives/{second}", {"name": "renamed"})
+    assert product.wait_job(answer.json["job_id"])["status"] == "failed"
+    wait_for(lambda: len(refreshes(product, place)) == 2, 10, "no second refresh")
+    assert product.wait_job(refreshes(product, place)[0]["id"])["status"] == "completed"
+    assert "renamed" in names(product, place)
+    told = borg(tmp_path / "repository", "list", "--short", home=tmp_path).split()
+    assert names(product, place) == sorted(told)
+
+
+def test_nothing_is_listed_where_borg_could_not_begin(
+    product: Product, place: int, tricks: Tricks, tmp_path: Path
+) -> None:
+    """A wrong passphrase; a delete that was refused before borg was asked to delete."""
+    assert product.wait_job(product.back_up(place))["status"] == "completed"
+    (archive,) = ids(product, place)
+    tricks.set("list", "refuse")
+    answer = product.request("DELETE", f"/api/archives/{archive}")
+    assert product.wait_job(answer.json["job_id"])["status"] == "failed"
+    tricks.none()
+    where = f"/api/repositories/{place}"
+    assert product.request("PUT", where, {"passphrase": "not this"}).status == 200
+    job = product.wait_job(product.back_up(place))
+    assert job["error_code"] == "passphrase_wrong"
+    (tmp_path / "repository").rename(tmp_path / "away")
+    job = product.wait_job(product.back_up(place))
+    assert job["error_code"] == "repository_missing"
+    assert refreshes(product, place) == []
+
+
+def test_a_refresh_that_fails_is_not_made_again(
+    product: Product, place: int, tricks: Tricks
+) -> None:
+    tricks.set("create", "fail")
+    tricks.set("list", "refuse")
+    assert product.wait_job(product.back_up(place))["status"] == "failed"
+    (job,) = refreshes(product, place)
+    assert product.wait_job(job["id"])["status"] == "failed"
+    time.sleep(2)
+    assert len(refreshes(product, place)) == 1
+
+
+def test_one_refresh_that_waits_is_enough(product: Product, place: int, tricks: Tricks) -> None:
+    tricks.set("create", "wait")
+    job = product.back_up(place)
+    tricks.wait_done()
+    waiting = product.post(f"/api/repositories/{place}/refresh").json["job_id"]
+    product.post(f"/api/jobs/{job}/cancel")
+    ended = product.wait_job(job)
+    assert product.wait_job(waiting)["status"] == "completed"
+    assert [each["id"] for each in refreshes(product, place)] == [waiting]
+    is_there(product, place, ended)
