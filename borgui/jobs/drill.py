@@ -66,11 +66,13 @@ class DrillInput(Input):
 
     archive_id: Id | None = None
     all: bool = False
-    sample: int | None = Field(None, ge=1, le=MOST)
+    sample: int | None = Field(None, json_schema_extra={"minimum": 1, "maximum": MOST})
 
     @field_validator("sample")
     @classmethod
     def _one_of_both(cls, value: int | None, info: ValidationInfo) -> int | None:
+        if value is not None and not 1 <= value <= MOST:
+            raise ValueError(f"Choose from 1 to {MOST} files.")
         if value is not None and info.data.get("all"):
             raise ValueError("Choose a sample or all, not both.")
         return value

@@ -112,9 +112,16 @@ def ended(
     return job
 
 
-def running(client: redis.Redis, row: Repository, *, percent: float | None, **facts: Any) -> Job:
-    """A job that runs, with its live hash."""
-    job = BackupJob(
+def running(
+    client: redis.Redis,
+    row: Repository,
+    *,
+    percent: float | None,
+    job: Job | None = None,
+    **facts: Any,
+) -> Job:
+    """A job that runs, with its live hash; a backup unless one is given."""
+    job = job or BackupJob(
         status=Status.RUNNING,
         repository_id=row.id,
         repository_name=row.name,
@@ -134,11 +141,11 @@ def running(client: redis.Redis, row: Repository, *, percent: float | None, **fa
         client,
         job.id,
         attempt=1,
-        kind="backup",
+        kind=job.kind,
         machine="local",
         repository_id=row.id,
         repository_name=row.name,
-        label="Backup",
+        label=kind_of(job.kind).label,
         created_at=job.created_at,
     )
     tail = "".join(f"A /srv/photos/2024/11/IMG_{number:05d}.CR3\n" for number in range(400))
@@ -304,6 +311,7 @@ def life(config: Config, finished: int = 1000) -> dict[str, int]:
     mounts = (mounted(client, rows[2], is_there=each) for each in (True, False))
     ids["mounted"], ids["mounting"] = mounts
     ids["unmounted"] = unmounted(rows[2], ids["running"])
+    ids |= drilled(client, rows)
     Session.commit()
     client.close()
     return ids
@@ -469,6 +477,66 @@ def restored(row: Repository, archive_id: int) -> int:
     Session.add(job)
     Session.flush()
     return job.id
+
+
+def drilled(client: redis.Redis, rows: list[Repository]) -> dict[str, int]:
+    """Drills: two proofs, one of them of all files, one that found a loss, one under way."""
+    at = now()
+    figures = {"compared_with_source": 183, "compared_with_checksums": 17, "differing_count": 0}
+    proof = {"nfiles": 200, "restored_size": 4_812_345_678, "sample": 200, **figures}
+    proved = ended(
+        rows[1],
+        at - timedelta(days=3),
+        kind="drill",
+        archive="anna-2026-11-20",
+        skipped_count=2,
+        progress_message="Restored 200 files, all identical.",
+        **proof,
+    )
+    whole = {**proof, "sample": None, "nfiles": 812_345, "compared_with_source": 812_328}
+    ended(rows[0], at - timedelta(days=41), kind="drill", archive="anna-2026-10-13", **whole)
+    lost = ended(
+        rows[4],
+        at - timedelta(hours=2),
+        "failed",
+        kind="drill",
+        archive="anna-2026-11-23",
+        error_code="restore_differs",
+        error_message="3 of 200 restored files are not what was backed up; see the warnings. "
+        "Check the repository.",
+        warning_count=3,
+        warnings=[
+            {"path": path, "message": "It came back with other content.", "msgid": None}
+            for path in ("home/anna/Documents/locked.kdbx", ODD[1:], LONG[1:])
+        ],
+        differing=["home/anna/Documents/locked.kdbx", ODD[1:], LONG[1:]],
+        **{**proof, "differing_count": 3, "compared_with_checksums": 14},
+    )
+    job = kind_of("drill").row(
+        status=Status.RUNNING,
+        repository_id=rows[2].id,
+        repository_name=rows[2].name,
+        machine="local",
+        attempt=1,
+        created_at=at - timedelta(seconds=61),
+        admitted_at=at - timedelta(seconds=60),
+        started_at=at - timedelta(seconds=59),
+        archive="mail-2026-11-23",
+        sample=200,
+    )
+    figures = dict.fromkeys(("original_size", "compressed_size", "deduplicated_size"))
+    figures |= {"backup_speed": None, "eta_seconds": None, "nfiles": 117, "restored_size": 10**9}
+    message = "Comparing what was restored"
+    live_one = running(
+        client,
+        rows[2],
+        percent=71.5,
+        job=job,
+        current_file=ODD,
+        progress_message=message,
+        **figures,
+    )
+    return {"proved": proved.id, "lost": lost.id, "drilling": live_one.id}
 
 
 def dump(ids: dict[str, int]) -> str:

@@ -225,6 +225,10 @@ def archives(camera: Camera, ids: dict[str, int]) -> None:
     for name in ("mounted", "mounting", "unmounted"):
         take(name, f"/jobs/{ids[name]}")
     take("mount-form", f"/archives/{ids['archive']}/mount")
+    for name in ("proved", "lost", "drilling"):
+        take(f"drill-{name}", f"/jobs/{ids[name]}")
+    take("drill-viewer", f"/jobs/{ids['lost']}", person="viewer", themes=("light",))
+    take("drill-wrong", repository, act=_wrong_sample)
     take("delete-archives", f"{repository}/archives/delete?archive={ids['archive']}")
     take("rename-archive", f"{archive}/rename", themes=("light",))
 
@@ -240,6 +244,12 @@ def _overwrite(page: Page) -> None:
     page.check("#overwrite")
     page.click("main form button.primary")
     page.wait_for_selector(".summary")
+
+
+def _wrong_sample(page: Page) -> None:
+    page.fill("#sample", "5000")
+    page.click("#drill button")
+    page.wait_for_selector("#sample-error")
 
 
 def _send_empty(page: Page) -> None:

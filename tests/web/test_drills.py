@@ -10,6 +10,7 @@ import pytest
 from flask import Flask
 from world import Someone, add_job, add_repository
 
+from borgui.borg.display import printable_path
 from borgui.jobs import dashboard
 from borgui.jobs.drill import DrillJob
 from borgui.jobs.job import Job, Status
@@ -177,6 +178,8 @@ def test_what_was_typed_is_kept(
     assert answer.status_code == 422
     assert re.search(rf'name="sample"[^>]*value="{typed}"[^>]*aria-invalid="true"', answer.text)
     assert 'id="sample-error"' in answer.text
+    said = "Choose from 1 to 1000 files." if typed in {"0", "1001"} else "Give a whole number."
+    assert said in answer.text
     assert f'hx-get="/repositories/{repository}"' in answer.text
     assert Session.query(Job).count() == 0
 
@@ -216,7 +219,7 @@ def test_the_age_of_the_last_proof(operator: Someone, repository: int, archive: 
         assert "200 files, all identical" in cell[1]
     page = operator.browser("GET", f"/repositories/{repository}").text
     text = re.sub(r"<[^>]+>", "", page)
-    assert re.search(r"Restore proved 3 days ago\s+200 files, all identical", text)
+    assert re.search(r"Restore proved 3 days ago:\s+200 files, all identical", text)
     assert "Needs a look" in page
     assert "2 of 200 files differ." in page
     assert "2 of 200 files differ." in operator.browser("GET", "/").text
@@ -249,14 +252,16 @@ def test_the_page_of_a_proof(operator: Someone, viewer: Someone, repository: int
         differing=[odd],
         differing_count=1,
         error_message="1 of 2 restored files is not what was backed up; see the warnings.",
+        warning_count=1,
+        warnings=[{"path": printable_path(odd), "message": "It did not come back."}],
     )
     page = operator.browser("GET", f"/jobs/{failed}").text
-    assert "1 of 2 files did not come back as backed up." in page
-    assert "caf" in page
-    assert r"\xe9\x0a" in page
+    assert "1 of 2 restored files is not what was backed up" in page
+    assert re.search(r"Not as backed up</dt><dd[^>]*>1</dd>", page)
+    assert r"\xe9\x0a" in page  # among the warnings
     assert "all identical" not in page
     seen = viewer.browser("GET", f"/jobs/{failed}").text
-    assert "1 of 2 files did not come back as backed up." in seen
+    assert re.search(r"Not as backed up</dt><dd[^>]*>1</dd>", seen)
     assert "caf" not in seen
     stopped = add_drill(repository, Status.CANCELLED, **dict.fromkeys(PROOF))
     assert "Nothing was proved." in operator.browser("GET", f"/jobs/{stopped}").text
