@@ -127,13 +127,14 @@ def expected(session: Session, repository: Repository, digest: str) -> dict[str,
 
 def not_ours_to_back_up(context: Context, repository: Repository) -> list[str]:
     """Excludes that keep things out of a backup of the product's data folder: its key, unless the
-    repository says otherwise, and mounted archives always, before borg as much as looks at them.
+    repository says otherwise, and always what stands there of archives, mounted or restored by a
+    drill, before borg as much as looks at them.
     """
     folders = {os.fspath(context.config.data_dir), os.path.realpath(context.config.data_dir)}
-    mounts = [f"pp:{folder}/mounts" for folder in sorted(folders)]
+    foreign = [f"pp:{folder}/{name}" for folder in sorted(folders) for name in ("mounts", "drills")]
     if repository.include_secret_key:
-        return mounts
-    return [*mounts, *(f"pf:{folder}/secret.key" for folder in sorted(folders))]
+        return foreign
+    return [*foreign, *(f"pf:{folder}/secret.key" for folder in sorted(folders))]
 
 
 def _settle(session: Session, job: BackupJob, outcome: Outcome) -> None:

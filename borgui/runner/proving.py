@@ -180,6 +180,8 @@ class Tally:
 class Checking(Reader):
     """Holds what borg lists with its checksums against ``waiting``, which is in its order."""
 
+    pause = 0.005  # as of runner.indexing.Indexing: fewer, larger pieces
+
     def __init__(
         self, waiting: Iterable[Restored], links: Iterable[Restored], tally: Tally
     ) -> None:

@@ -118,6 +118,8 @@ class Spool:
 class Sampling(Reader):
     """Offers the regular files of a listing to ``choice``, and measures them."""
 
+    pause = 0.005  # as of runner.indexing.Indexing: fewer, larger pieces
+
     def __init__(self, choice: Choice) -> None:
         self.files = self.taken = 0
         self._choice = choice

@@ -310,6 +310,19 @@ def test_nothing_fits(product: Product, tmp_path: Path, small: Any) -> None:
     assert "None of the chosen files (1) fits" in job["error_message"]
 
 
+def test_no_backup_takes_what_a_drill_has_restored(product: Product, tmp_path: Path) -> None:
+    folder = product.data_dir / "drills"
+    (folder / "x").write_text("restored just now")
+    try:
+        new_repository(product, tmp_path, folder.parent)
+    finally:
+        (folder / "x").unlink()
+    stored = borg(tmp_path / "repository", "list", "--last=1", "--short", home=tmp_path).strip()
+    inside = borg(tmp_path / "repository", "list", "--short", f"::{stored}", home=tmp_path)
+    assert f"{folder.parent}/logs"[1:] in inside.splitlines()
+    assert not any(line.startswith(f"{folder}"[1:]) for line in inside.splitlines())
+
+
 # -- stopped ---------------------------------------------------------------------------------------
 
 
