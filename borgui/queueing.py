@@ -39,6 +39,10 @@ RUN_JOB = "borgui.runner.horse.run_job"
 RUN_BESIDE = "borgui.runner.beside.run_job"
 LIST_FOLDER = "borgui.runner.quick.list_folder"
 
+NUDGED_KEY = "borgui:nudged"
+NUDGED_SECONDS = 5
+"""How long a nudge counts that was lost on its way; control looks as often by itself."""
+
 NO_LIMIT = -1
 WORKER_TTL = 30
 """Seconds after its last heartbeat that a worker counts as gone."""
@@ -148,6 +152,17 @@ def is_queued(connection: Redis, name: str, call_id: str) -> bool:
 def enqueue_control(connection: Redis, function: str, *args: object) -> str:
     """Put a call in control's queue. ``function`` is one of ``CONTROL_CALLS``."""
     return enqueue(connection, CONTROL, function, *args, time_limit=120)
+
+
+def nudge_control(connection: Redis) -> None:
+    """Have control admit what may run, unless it has been told so and has not begun yet."""
+    if connection.set(NUDGED_KEY, 1, nx=True, ex=NUDGED_SECONDS):
+        enqueue_control(connection, ADMIT)
+
+
+def forget_nudge(connection: Redis) -> None:
+    """Control looks now: what comes after this is told it again."""
+    connection.delete(NUDGED_KEY)
 
 
 class ListedCalls(BaseWorker):

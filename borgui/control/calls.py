@@ -8,7 +8,7 @@ from typing import Any
 
 from redis import Redis
 
-from borgui import diffs, downloads, live
+from borgui import diffs, downloads, live, queueing
 from borgui.config import Config
 from borgui.jobs import admission, mounts, retention
 from borgui.jobs import finish as finishing
@@ -57,6 +57,7 @@ def _context() -> Iterator[Context]:
 
 def admit() -> None:
     """Hand every job that may run to its machine."""
+    queueing.forget_nudge(_State.redis)
     with _context() as context:
         _admit(context)
 

@@ -183,7 +183,7 @@ def require_queue(queue: Redis) -> None:
 def nudge(queue: Redis) -> None:
     """Tell control that something may be ready. A lost nudge is mended by control's sweep."""
     try:
-        queueing.enqueue_control(queue, queueing.ADMIT)
+        queueing.nudge_control(queue)
     except RedisError:
         queueing.log.warning("control could not be told; its sweep will find the job")
 

@@ -76,3 +76,15 @@ def test_a_tick_is_not_cut(
     assert machine.stop(pid, signal.SIGTERM) == 0
     lines = (tmp_path / "ticks").read_text().split()
     assert lines[-1] == "end"
+
+
+def test_nudges_are_one_call_until_control_looks(machine: Machine) -> None:
+    connection = queueing.connect(machine.url)
+    waiting = queueing.queue(connection, queueing.CONTROL)
+    for _ in range(3):
+        queueing.nudge_control(connection)
+    assert waiting.count == 1
+    queueing.forget_nudge(connection)
+    queueing.nudge_control(connection)
+    assert waiting.count == 2
+    assert 0 < connection.ttl(queueing.NUDGED_KEY) <= queueing.NUDGED_SECONDS
