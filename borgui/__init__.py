@@ -97,5 +97,13 @@ def _as_it_is(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _static_age(name: str | None) -> int | None:
-    """A year for files whose path names their version; others are asked for again each time."""
-    return 31_536_000 if name and re.search(r"-\d+\.\d+", name) else None
+    """A year for files whose path names their version, or whose address their present content;
+    others are asked for again each time."""
+    from flask import request
+
+    from borgui.web.layout import is_current
+
+    if not name:
+        return None
+    is_named = re.search(r"-\d+\.\d+", name) or is_current(name, request.args.get("v", ""))
+    return 31_536_000 if is_named else None

@@ -80,6 +80,8 @@ ROUTES: dict[str, Permission] = {
     "repositories.refresh": RUN,
     "repositories.drill": RUN,
     "repositories.break_lock": MANAGE,
+    "repositories.break_lock_form": MANAGE,
+    "repositories.forget_form": MANAGE,
     "repositories.forget": MANAGE,
     "archives.index": BROWSE,
     "archives.results": BROWSE,

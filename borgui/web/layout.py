@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from flask import Flask, Response, g, render_template, request, url_for
 from markupsafe import Markup, escape
+from werkzeug.security import safe_join
 
 from borgui.config import ROOT
 from borgui.models import now
@@ -76,7 +77,13 @@ def asset(name: str) -> str:
     return url_for("static", filename=name, v=_digest(name))
 
 
-@cache
+def is_current(name: str, version: str) -> bool:
+    """Whether ``version`` is what :func:`asset` says of a file under ``static/``."""
+    place = safe_join(str(ROOT / "static"), name) if version else None
+    return place is not None and Path(place).is_file() and _digest(name) == version
+
+
+@lru_cache(maxsize=64)
 def _digest(name: str) -> str:
     return hashlib.sha256((ROOT / "static" / name).read_bytes()).hexdigest()[:10]
 

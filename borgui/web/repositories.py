@@ -188,12 +188,26 @@ def break_lock(repository_id: int) -> AnyResponse:
     return _start(repository_id, "break_lock")
 
 
+@repositories.get("/<int:repository_id>/break-lock")
+def break_lock_form(repository_id: int) -> Response:
+    """Asks first, where no dialog can."""
+    return _ask(domain.load(Session(), repository_id), "lock", {}, 200)
+
+
+@repositories.get("/<int:repository_id>/forget")
+def forget_form(repository_id: int) -> Response:
+    """Asks first, where no dialog can; with ``delete_data`` for borg's data too."""
+    act = "delete" if "delete_data" in request.args else "forget"
+    return _ask(domain.load(Session(), repository_id), act, {}, 200)
+
+
 @repositories.post("/<int:repository_id>/forget")
 def forget(repository_id: int) -> AnyResponse:
     """Take it off the list, or delete borg's data with it; either way its name has been typed."""
     repository = domain.load(Session(), repository_id)
     if line("confirm") != repository.name.strip():
-        raise Invalid({"confirm": "This is not the repository's name. Nothing was changed."})
+        wrong = {"confirm": "This is not the repository's name. Nothing was changed."}
+        return _ask(repository, "delete" if ticked("delete_data") else "forget", wrong, 422)
     if ticked("delete_data"):
         job = domain.delete_data(
             Session(),
@@ -251,6 +265,17 @@ def _edit(
         form=given,
         errors=errors,
         labels=repository_form.LABELS,
+        archive_count=history.archives(Session(), repository.id, per_page=1).total,
+        **_around(repository, "settings"),
+    )
+
+
+def _ask(repository: Repository, act: str, errors: dict[str, str], status: int) -> Response:
+    return page(
+        "repositories/ask.html",
+        status,
+        act=act,
+        errors=errors,
         archive_count=history.archives(Session(), repository.id, per_page=1).total,
         **_around(repository, "settings"),
     )

@@ -90,11 +90,14 @@
   };
 
   document.addEventListener("click", (event) => {
-    const button = event.target.closest("button");
+    const button = event.target.closest("button, a[data-opens]");
     if (!button) return;
     if (button.matches("[data-copy], [data-copy-from]")) copy(button);
     else if (button.dataset.take !== undefined) take(button);
-    else if (button.dataset.opens) document.getElementById(button.dataset.opens).showModal();
+    else if (button.dataset.opens) {
+      event.preventDefault();  // of a link, which leads to a page that asks the same
+      document.getElementById(button.dataset.opens).showModal();
+    }
     else if (button.dataset.closes !== undefined) button.closest("dialog").close();
   });
 

@@ -51,6 +51,20 @@ def test_a_file_whose_path_names_its_version_is_kept(client: FlaskClient, app: F
     assert "31536000" not in own.headers["Cache-Control"]
 
 
+def test_a_file_whose_address_names_its_content_is_kept(client: FlaskClient, app: Flask) -> None:
+    add_user("ann", "viewer")
+    found = re.search(r'"(/static/css/[^"]+\?v=([0-9a-f]+))"', client.get("/login").text)
+    assert found
+    kept = client.get(found[1], buffered=True)
+    assert "31536000" in kept.headers["Cache-Control"]
+    for other in (found[1].replace(found[2], "0" * 10), found[1].partition("?")[0]):
+        fresh = client.get(other, buffered=True)
+        assert fresh.status_code == 200
+        assert "31536000" not in fresh.headers["Cache-Control"]
+    for wrong in ("/static/nothing.css?v=1", "/static/../borgui/config.py?v=1", "/static/css?v=1"):
+        assert client.get(wrong, buffered=True).status_code == 404, wrong
+
+
 def test_the_cookie_is_closed(client: FlaskClient, app: Flask) -> None:
     add_user("ann", "viewer")
     cookie = client.get("/login").headers["Set-Cookie"]

@@ -156,6 +156,28 @@ def test_danger_needs_the_name(admin: Someone, repository: int) -> None:
     assert Session.get(Repository, repository) is None
 
 
+def test_danger_is_asked_on_a_page_too(admin: Someone, repository: int) -> None:
+    """Without JavaScript no dialog opens: the buttons are links to pages that ask the same."""
+    settings = admin.browser("GET", f"/repositories/{repository}/settings").text
+    for address, says, target in (
+        ("break-lock", "can damage the archives", "break-lock"),
+        ("forget", "The archives stay on disk", "forget"),
+        ("forget?delete_data=1", "will be gone", "forget"),
+    ):
+        assert f'href="/repositories/{repository}/{address}"' in settings
+        asked = admin.browser("GET", f"/repositories/{repository}/{address}").text
+        assert says in asked
+        assert settings.count(says) == 1
+        assert f'action="/repositories/{repository}/{target}"' in asked
+        assert ('name="delete_data"' in asked) == ("delete" in address)
+    for form, says in (({}, "Take it off"), ({"delete_data": "1"}, "Delete every archive")):
+        path = f"/repositories/{repository}/forget"
+        wrong = admin.browser("POST", path, data={"confirm": "wrong", **form})
+        assert wrong.status_code == 422
+        assert "This is not the repository&#39;s name" in wrong.text
+        assert says in wrong.text
+
+
 def test_archives_are_listed_a_page_at_a_time(admin: Someone, repository: int) -> None:
     for number in range(60):
         Session.add(
