@@ -275,11 +275,6 @@ BY_EXIT_CODE: Final = {code: cause for cause, _, codes in _BY_CLASS for code in 
 """For the case that borg's message was lost."""
 
 BY_TEXT: Final = (
-    (NO_FUSE, MOUNT_UNAVAILABLE),
-    ("fuse: device not found", MOUNT_REFUSED),
-    ("fuse: failed to ", MOUNT_REFUSED),
-    ("fuse: mount failed", MOUNT_REFUSED),
-    ("fusermount", MOUNT_REFUSED),
     ("[Errno 28]", DISK_FULL),
     ("No space left on device", DISK_FULL),
     ("[Errno 122]", QUOTA),
@@ -294,6 +289,11 @@ BY_TEXT: Final = (
     ("Formatting Error:", BAD_OPTIONS),
     (": error: ", BAD_OPTIONS),
     ("contradicts", BAD_OPTIONS),
+    (NO_FUSE, MOUNT_UNAVAILABLE),
+    ("fuse: device not found", MOUNT_REFUSED),
+    ("fuse: failed to ", MOUNT_REFUSED),
+    ("fuse: mount failed", MOUNT_REFUSED),
+    ("fusermount", MOUNT_REFUSED),
 )
 """Text in an error, a traceback or plain output -> its cause; the first one found counts."""
 

@@ -21,15 +21,16 @@ class Lanes:
     chains: dict[str, int] = field(default_factory=dict)
     """Lane → root of the chain that keeps it between its steps."""
     waiting: dict[str, Job] = field(default_factory=dict)
-    """Lane → the first job that had to wait for it: later ones do not overtake."""
+    """Lane → the first job that had to wait for it: later ones do not overtake. Not one that takes
+    no slot, which keeps nobody waiting."""
     running: dict[str, int] = field(default_factory=dict)
     by_kind: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def take(self, lane: str, job: Job) -> None:
         """Note that ``job`` holds ``lane`` and a slot of its machine."""
         self.holders.setdefault(lane, []).append(job)
-        if job.is_active and kind_of(job.kind).takes_slot:
-            self.running[job.machine] = self.running.get(job.machine, 0) + 1
+        if job.is_active:
+            self.running[job.machine] = self.running.get(job.machine, 0) + _slots(job)
             key = (job.machine, job.kind)
             self.by_kind[key] = self.by_kind.get(key, 0) + 1
 
@@ -53,6 +54,10 @@ class Lanes:
 def describe(job: Job) -> str:
     """``backup #12``, as reasons name a job."""
     return f"{kind_of(job.kind).label.lower()} #{job.id}"
+
+
+def _slots(job: Job) -> int:
+    return 1 if kind_of(job.kind).takes_slot else 0
 
 
 def lane_of(job: Job) -> str:
@@ -107,7 +112,7 @@ def reason_to_wait(
     reason = lanes.blocked_by(lane, job)
     if reason is None:
         reason = _machine_busy(settings, lanes, alive, job)
-    if reason is not None:
+    if reason is not None and kind_of(job.kind).takes_slot:
         lanes.waiting.setdefault(lane, job)
     return reason
 

@@ -17,12 +17,14 @@ from borgui.jobs.job import Job, Priority
 from borgui.jobs.kind import Context, Kind, Outcome, Refused, Route, Step
 from borgui.jobs.steps import borg_step, encode
 from borgui.live import timestamp
-from borgui.models import Archive, now
+from borgui.models import Archive, Settings, now
 from borgui.models.types import Instant, PathBytes
 from borgui.security.permissions import Permission
 from borgui.validation import Input, path_fields
 
 DEFAULT_MINUTES, MOST_MINUTES = 60, 24 * 60
+MOST = 8
+"""Mounts at once on a machine: each has a borg of its own."""
 LONGEST_NAME = 80
 """Letters of a mountpoint's name before the number of its job."""
 
@@ -122,6 +124,10 @@ def _last_word(job: MountJob) -> str:
     return _SAID.get(job.ended_by or "", "Cancelled before it was mounted.")
 
 
+def _limit(_settings: Settings) -> int:
+    return MOST
+
+
 def _fields(job: MountJob) -> dict[str, Any]:
     empty = {"mountpoint": None, "mountpoint_b64": None}
     return {
@@ -153,6 +159,7 @@ MOUNT = Kind(
     progress=("mounted_at",),
     body=MountInput,
     takes_slot=False,
+    limit=_limit,
     stop_word="Unmount",
     routes=(Route("POST", "/archives/<int:archive_id>/mount", "start"),),
 )

@@ -58,7 +58,7 @@ def problem_of_borg(config: Config) -> str | None:
 
 def is_mounted(folder: Path) -> bool:
     """Whether something is mounted there, working or not (proc(5), mountinfo)."""
-    wanted = os.fsencode(folder)
+    wanted = os.fsencode(Path(os.path.realpath(folder.parent)) / folder.name)  # not what is in it
     with suppress(OSError):
         return wanted in _mountpoints()
     return False

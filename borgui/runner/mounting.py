@@ -54,6 +54,10 @@ def _make(folder: Path) -> None:
         raise FailedError("data_folder", message) from error
 
 
+def _clock() -> float:
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
 class Lease(Reader):
     """Watches one mount: whether it stands, and how long it may."""
 
@@ -62,13 +66,14 @@ class Lease(Reader):
         self._work = work
         self._folder = folder
         self._expires_at = expires_at
-        self._began = time.monotonic()
+        self._began = _clock()
         self._seconds = max((expires_at - datetime.now(UTC)).total_seconds(), 0.0)
 
     @property
     def left(self) -> float:
-        """Seconds until it is over. The clock may be set meanwhile: it counts from the start."""
-        return self._seconds - (time.monotonic() - self._began)
+        """Seconds until it is over, by a clock that nobody sets and that does not stop while the
+        machine sleeps."""
+        return self._seconds - (_clock() - self._began)
 
     def over(self) -> str | None:
         """``lease`` once it is over."""

@@ -278,6 +278,28 @@ def test_it_takes_no_slot(given: Context, mounted: Callable[..., int], repositor
     assert reason_to_wait(Session(), Settings(), lanes, alive, asked) is None
 
 
+def test_one_that_waits_keeps_nobody_waiting(
+    given: Context, mounted: Callable[..., int], repository: int
+) -> None:
+    """There may be eight at once; the ninth waits, and a backup goes before it."""
+    elsewhere = Repository(
+        name="x", path="/x", place="x", lane="x", status="ready", machine="local"
+    )
+    Session.add(elsewhere)
+    Session.commit()
+    number = elsewhere.id
+    for _ in range(8):
+        mounted(repository_id=number)
+    lanes = occupied(Session())
+    asked = Session.get(Job, add_job(KIND.row, repository_id=repository))
+    assert asked is not None
+    reason = reason_to_wait(Session(), Settings(), lanes, {"local": 1}, asked)
+    assert reason == "waits: 8 of 8 jobs of the kind mount run on local"
+    backup = Session.get(Job, backup_waits(repository))
+    assert backup is not None
+    assert reason_to_wait(Session(), Settings(), lanes, {"local": 1}, backup) is None
+
+
 def test_it_is_no_hindrance_to_what_needs_an_idle_repository(
     redis: Redis, mounted: Callable[..., int], repository: int
 ) -> None:

@@ -30,6 +30,15 @@ def test_mounts_are_read_from_the_kernels_table(
     assert not fuse.is_mounted(tmp_path)
 
 
+def test_a_data_folder_behind_a_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    table = tmp_path / "mountinfo"
+    table.write_text(f"31 27 0:27 / {tmp_path}/real/a-7 ro - fuse borgfs ro\n")
+    monkeypatch.setattr(fuse, "_MOUNTS", table)
+    assert fuse.is_mounted(tmp_path / "link" / "a-7")
+
+
 def test_only_what_a_job_made_is_a_mountpoint(tmp_path: Path) -> None:
     for name in ("a-7", "b-c-12", "mine", "a-", "-"):
         (tmp_path / name).mkdir()
