@@ -1,7 +1,8 @@
 """What ``borg diff`` told, on disk: one SQLite file a job, written by its worker, read by the web.
 
 Entries are numbered in the order of their paths, part by part, so a folder and all below it are
-one range of numbers, and a page of any of it is one range of a table. Nothing in it is precious.
+one range of numbers; and for each change the entries that have it are counted through. So a page of
+any of it is one range of an index, however far down. Nothing in it is precious.
 """
 
 import os
@@ -54,11 +55,13 @@ create table entries (
     new_owner text,
     is_doubtful integer not null
 );
-create table numbers (
+create table places (
     change integer not null,
     number integer not null,
+    place integer not null,  -- among the entries with this change, from 0
     primary key (change, number)
 ) without rowid;
+create unique index places_place on places (change, place);
 create table sums (
     change integer primary key,
     entries integer not null,
@@ -142,15 +145,15 @@ class DiffWriter:
     def finish(self, path: Path) -> Sums:
         """Make it complete, and let it be found at ``path``."""
         execute = self._connection.execute
-        execute("insert into numbers select ?, number from entries", (ALL,))
-        for number in NUMBERS.values():
+        for number in (ALL, *NUMBERS.values()):
             execute(
-                "insert into numbers select ?1, number from entries where changes & (1 << ?1)",
+                "insert into places select ?1, number, row_number() over (order by number) - 1"
+                " from entries where ?1 = 0 or changes & (1 << ?1)",
                 (number,),
             )
         execute(
             "insert into sums select change, count(*), coalesce(sum(added), 0),"
-            " coalesce(sum(removed), 0) from numbers join entries using (number) group by change"
+            " coalesce(sum(removed), 0) from places join entries using (number) group by change"
         )
         execute(f"pragma user_version = {VERSION}")
         execute("commit")
@@ -200,36 +203,48 @@ class DiffFile:
 
     def total(self, change: Change | None = None, folder: str = "") -> int:
         """How many entries differ in this way, in a folder and below."""
-        first, end = self._range(folder)
-        (found,) = self._connection.execute(
-            "select count(*) from numbers where change = ? and number >= ? and number < ?",
-            (_number(change), first, end),
-        ).fetchone()
-        return int(found)
+        first, end = self._range(change, folder)
+        return end - first
 
     def page(
         self, change: Change | None = None, folder: str = "", *, offset: int = 0, limit: int = 100
     ) -> list[Difference]:
         """Entries in the order of their paths: folders before what they hold."""
-        first, end = self._range(folder)
+        first, end = self._range(change, folder)
         found = self._connection.execute(
-            f"select {_COLUMNS} from (select number from numbers"  # noqa: S608  ours
-            "  where change = ? and number >= ? and number < ? order by number limit ? offset ?)"
-            " join entries using (number) order by number",
-            (_number(change), first, end, limit, offset),
+            f"select {_COLUMNS} from places join entries using (number)"  # noqa: S608  ours
+            " where change = ? and place >= ? and place < ? order by place",
+            (_number(change), first + offset, min(first + offset + limit, end)),
         )
         return [_difference(row) for row in found]
 
-    def _range(self, folder: str) -> tuple[int, int]:
-        """The numbers of a folder and all below it: the first, and the one after the last."""
+    def _range(self, change: Change | None, folder: str) -> tuple[int, int]:
+        """The places of a folder and all below it: the first, and the one after the last."""
         if not folder:
-            return 0, 2**62
+            return 0, self._place(change, None)
         key = _key(folder)
-        first, last = self._connection.execute(
-            "select min(number), max(number) from entries where path >= ? and path < ?",
-            (key, key + b"\1"),
-        ).fetchone()
-        return (0, 0) if first is None else (first, last + 1)
+        return self._place(change, key), self._place(change, key + b"\1")
+
+    def _place(self, change: Change | None, key: bytes | None) -> int:
+        """How many entries with this change come before ``key``; None is the end."""
+        number = place = None
+        if key is not None:
+            number = self._first(
+                "select number from entries where path >= ? order by path limit 1", key
+            )
+        if number is not None:
+            place = self._first(
+                "select place from places where change = ? and number >= ? order by number limit 1",
+                _number(change),
+                number,
+            )
+        if place is not None:
+            return place
+        return self._first("select entries from sums where change = ?", _number(change)) or 0
+
+    def _first(self, question: str, *values: Any) -> int | None:
+        found = self._connection.execute(question, values).fetchone()
+        return None if found is None else int(found[0])
 
 
 @contextmanager

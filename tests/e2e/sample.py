@@ -12,8 +12,10 @@ from typing import Any
 import redis
 
 from borgui import embedded_redis, live
+from borgui.borg.differences import Change, Difference
 from borgui.borg.listing import Attributes, render
 from borgui.config import Config
+from borgui.diff_file import DiffWriter
 from borgui.index import IndexWriter
 from borgui.jobs import kind_of
 from borgui.jobs.backup import BackupJob
@@ -308,6 +310,7 @@ def life(config: Config, finished: int = 1000) -> dict[str, int]:
     ids["repository"], ids["odd"], ids["fresh"] = rows[1].id, rows[3].id, rows[6].id
     ids |= contents(config, rows[1])
     ids["restored"] = restored(rows[1], ids["before"])
+    ids |= compared(config, rows[1], ids)
     mounts = (mounted(client, rows[2], is_there=each) for each in (True, False))
     ids["mounted"], ids["mounting"] = mounts
     ids["unmounted"] = unmounted(rows[2], ids["running"])
@@ -537,6 +540,91 @@ def drilled(client: redis.Redis, rows: list[Repository]) -> dict[str, int]:
         **figures,
     )
     return {"proved": proved.id, "lost": lost.id, "drilling": live_one.id}
+
+
+def _differences() -> list[Difference]:
+    """What a content diff of the two versions could tell, with every kind of change in it."""
+    before, after = _contents(0), _contents(1)
+    found = [
+        Difference(path, frozenset({Change.REMOVED}), "file", None, item.size)
+        for path, item in before.items()
+        if path not in after
+    ]
+    for number, (path, item) in enumerate(after.items()):
+        if path not in before:
+            found.append(Difference(path, frozenset({Change.ADDED}), "file", item.size))
+        elif item != before[path]:
+            sizes = (None, None) if number % 7 == 0 else (item.size // 3, item.size // 4)
+            found.append(Difference(path, frozenset({Change.CONTENT}), "file", *sizes))
+        elif "photos/2024" in path:
+            owners = ("anna:users", "www-data:www-data")
+            found.append(Difference(path, frozenset({Change.OWNER}), "file", owners=owners))
+    odd = next(path for path in after if path.endswith("sum\udce9.doc"))
+    several = frozenset({Change.CONTENT, Change.MODE, Change.OWNER})
+    modes, owners = ("-rw-r--r--", "-rwx------"), ("anna:users", "root:root")
+    home = "home/anna/Documents"
+    return [
+        *found,
+        Difference(odd, several, "file", 1_234, 0, modes, owners),
+        Difference(LONG.lstrip("/"), frozenset({Change.MODE}), "file", modes=modes),
+        Difference(f"{home}/current", frozenset({Change.LINK}), "symlink"),
+        Difference(f"{home}/fifo", frozenset({Change.ADDED}), "fifo"),
+    ]
+
+
+def compared(config: Config, row: Repository, archives: dict[str, int]) -> dict[str, int]:
+    """A content diff that is done, one that waits, one that failed; ids of the first and last."""
+    found = _differences()
+    kind = kind_of("diff").row
+
+    def add(before: str, after: str, **values: Any) -> int:
+        names = [Session.get_one(Archive, archives[each]).name for each in (before, after)]
+        job = kind(
+            repository_id=row.id,
+            repository_name=row.name,
+            machine="local",
+            created_at=now() - timedelta(minutes=50),
+            archive_id=archives[before],
+            archive=names[0],
+            other_id=archives[after],
+            other=names[1],
+            **values,
+        )
+        Session.add(job)
+        Session.flush()
+        return int(job.id)
+
+    moments = {
+        "started_at": now() - timedelta(minutes=50),
+        "completed_at": now() - timedelta(minutes=48),
+    }
+    done = add(
+        "before",
+        "archive",
+        status=Status.COMPLETED,
+        differences=len(found),
+        times_only=214,
+        changes={str(each): sum(each in one.changes for one in found) for each in Change},
+        added_size=sum(each.added or 0 for each in found),
+        removed_size=sum(each.removed or 0 for each in found),
+        expires_at=now() + timedelta(days=6, hours=23),
+        **moments,
+    )
+    with DiffWriter(config.diffs / f"{done}.part") as writer:
+        for each in found:
+            writer.add(each)
+        writer.sort()
+        writer.finish(config.diffs / f"{done}.db")
+    add("unlisted", "archive", status=Status.PENDING, wait_reason="Waits for backup #12.")
+    failed = add(
+        "listing",
+        "archive",
+        status=Status.FAILED,
+        error_code="repository_missing",
+        error_message="The repository is not there. Is its disk mounted?",
+        **moments,
+    )
+    return {"diff": done, "diff-failed": failed}
 
 
 def dump(ids: dict[str, int]) -> str:

@@ -217,6 +217,16 @@ def archives(camera: Camera, ids: dict[str, int]) -> None:
     compared = f"{repository}/compare?before={ids['before']}&after={ids['archive']}"
     take("compare", compared)
     take("compare-folder", f"{compared}&{documents}/Invoices", themes=("light",))
+    take("diff", f"{compared}&contents=1", whole=False)
+    take("diff-folder", f"{compared}&contents=1&{documents}")
+    take("diff-last-page", f"{compared}&contents=1&page=6", themes=("light",))
+    take("diff-nothing", f"{compared}&contents=1&change=other", themes=("light",))
+    for name in ("unlisted", "listing", "before"):
+        pair = f"after={ids[name]}&before={ids['archive']}"
+        if name != "before":
+            pair = f"before={ids[name]}&after={ids['archive']}"
+        take(f"diff-of-{name}", f"{repository}/compare?{pair}&contents=1")
+    take("diff-job", f"/jobs/{ids['diff']}")
     take("restore", f"{archive}/restore?{documents}/Invoices")
     take("restore-overwrite", f"{archive}/restore?{documents}/Invoices", act=_overwrite)
     take("restore-whole", f"{archive}/restore", themes=("light",))
