@@ -10,6 +10,7 @@ from borgui.config import Config
 from borgui.extensions import clients, queue_redis
 from borgui.folders import Purpose, is_shown, list_folder, roots_of
 from borgui.models import Session
+from borgui.roots import is_inside
 from borgui.security.access import can
 from borgui.security.permissions import Permission
 from borgui.validation import Input, PathB64, checked, to_b64
@@ -43,10 +44,12 @@ def pick() -> Response:
     path = checked(Where, {"path_b64": given}).path_b64 if given else None
     config: Config = current_app.config["BORGUI"]
     found = list_folder(queue_redis(), clients().patient, config.machine, path, roots=roots)
+    shown = os.fsdecode(base64.b64decode(found["path_b64"]))
     return page(
         "folders/_picker.html",
         folder=found,
-        is_odd=is_odd(os.fsdecode(base64.b64decode(found["path_b64"]))),
+        is_odd=is_odd(shown),
+        is_open=is_inside(shown, roots),
         into=into,
         is_step="step" in request.args,
     )

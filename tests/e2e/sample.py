@@ -295,6 +295,17 @@ def life(config: Config, finished: int = 1000) -> dict[str, int]:
         log_size=230,
         command="BORG_REPO=/mnt/backup/mail borg create --json --log-json ::mail /var/mail",
     ).id
+    ids["held"] = ended(
+        rows[4],
+        start - timedelta(hours=3),
+        "failed",
+        machine="attic",
+        lane=rows[4].lane,
+        lane_held=True,
+        error_code="machine_silent",
+        error_message="The machine attic has not answered for 120 seconds. Its repository stays "
+        "reserved until it answers, or until an admin frees it: borg may still be running there.",
+    ).id
     ended(
         rows[5],
         start - timedelta(days=2),
@@ -306,7 +317,7 @@ def life(config: Config, finished: int = 1000) -> dict[str, int]:
     ids["running"] = running(client, rows[1], percent=42.4).id
     ids["unknown"] = running(client, rows[3], percent=None, current_file=ODD).id
     ids["waiting"] = waiting(rows[1], f"Waits for backup #{ids['running']}.").id
-    waiting(rows[4], "Waits for a free worker: 2 of 2 are busy.")
+    waiting(rows[4], f"waits for backup #{ids['held']}, whose machine is silent")
     ids["repository"], ids["odd"], ids["fresh"] = rows[1].id, rows[3].id, rows[6].id
     ids |= contents(config, rows[1])
     ids["restored"] = restored(rows[1], ids["before"])

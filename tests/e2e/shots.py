@@ -187,14 +187,18 @@ def photograph(camera: Camera, ids: dict[str, int]) -> None:
     take("jobs", "/jobs")
     take("jobs-fold", "/jobs", whole=False, themes=("light",))
     take("jobs-failed", "/jobs?status=failed&page=2", themes=("light",))
-    for name in ("running", "unknown", "waiting", "warned", "failed"):
+    for name in ("running", "unknown", "waiting", "warned", "failed", "held"):
         take(f"job-{name}", f"/jobs/{ids[name]}")
     take("job-viewer", f"/jobs/{ids['warned']}", person="viewer", themes=("light",))
+    take("job-held-operator", f"/jobs/{ids['held']}", person="operator", themes=("light",))
     archives(camera, ids)
     take("settings", "/settings")
+    take("settings-errors", "/settings", act=_wrong_roots, themes=("light",))
     take("tokens", "/account/tokens")
     take("not-found", "/nowhere", themes=("light",))
     take("danger", f"/repositories/{ids['repository']}/settings", act=_open_danger, whole=False)
+    take("danger-page", f"/repositories/{ids['repository']}/forget?delete_data=1")
+    take("danger-lock", f"/repositories/{ids['odd']}/break-lock", themes=("light",))
     take("focus", f"/jobs/{ids['running']}", act=_focus_path, whole=False)
     take("more", "/", act=_open_more, whole=False)
 
@@ -260,6 +264,13 @@ def _wrong_sample(page: Page) -> None:
     page.fill("#sample", "5000")
     page.click("#drill button")
     page.wait_for_selector("#sample-error")
+
+
+def _wrong_roots(page: Page) -> None:
+    page.fill("[name=source_roots]", "/home\n/srv/projects")
+    page.fill("[name=restore_roots]", "srv")
+    page.click("main form button[type=submit]")
+    page.wait_for_selector(".summary")
 
 
 def _send_empty(page: Page) -> None:

@@ -1,16 +1,21 @@
 """Roots that an admin has narrowed: settings, forms, API and the folder picker obey them."""
 
 import json
+import os
+import threading
 from base64 import b64encode
+from pathlib import Path
 from typing import Any
 
 import pytest
 from flask import Flask
 from world import Someone, add_repository
 
-from borgui import folders, queueing
+from borgui import folders, live, queueing
+from borgui.config import Config
 from borgui.models import Archive, Repository, Session, now, read_settings
 from borgui.models.setting import write_settings
+from borgui.runner.quick import folder
 
 
 def narrow(**roots: list[str]) -> None:
@@ -143,6 +148,8 @@ def test_the_form_says_it_at_the_destination(operator: Someone, repository: int)
     answer = operator.browser("POST", f"/archives/{archive}/restore", data={"to": "original"})
     assert answer.status_code == 422
     assert "lies outside of what an admin has left open: /home/anna" in answer.text
+    form = operator.browser("GET", f"/archives/{archive}/restore").text
+    assert 'left open: <span class="mono wrap">/home/anna</span>.' in form
 
 
 def asked(redis_url: str) -> list[Any]:
@@ -212,3 +219,38 @@ def test_the_api_lists_within_them(
     if roots is not None:
         assert asked(app.config["BORGUI"].redis_url)[2] == roots
     assert person.api("GET", "/api/folders?purpose=x").status_code == 422
+
+
+def test_the_picker_takes_only_what_lies_in_them(
+    admin: Someone, config: Config, tmp_path: Path
+) -> None:
+    """Above several roots it shows the way, which is none to be taken."""
+    roots = [tmp_path / name for name in ("one", "two")]
+    for each in (*roots, tmp_path / "three"):
+        each.mkdir()
+    narrow(source=[str(each) for each in roots])
+    assert admin.csrf  # signs in, which takes its time
+
+    def quick_worker() -> None:
+        connection = queueing.connect(str(config.redis_url), timeout=5)
+        call_id = connection.blpop(["rq:queue:local-quick"], timeout=5)[1].decode()
+        call = queueing.Call.fetch(
+            call_id, connection=connection, serializer=queueing.JSONSerializer
+        )
+        request, path, folders_only, given = call.args
+        found = folder(path, config.data_dir, folders_only, tuple(given))
+        live.answer(live.connect(str(config.redis_url)), request, found)
+
+    def picker(path: Path) -> str:
+        worker = threading.Thread(target=quick_worker)
+        worker.start()
+        query = {"into": "source_directories", "path_b64": b64(os.fsencode(path))}
+        found = admin.browser("GET", "/folders", query_string=query).text
+        worker.join()
+        return found
+
+    above = picker(tmp_path)
+    assert [name for name in ("one", "two", "three") if f">{name}<" in above] == ["one", "two"]
+    assert " disabled>Choose this folder" in above
+    assert " disabled>Choose this folder" not in picker(roots[0])
+    assert "lies outside of" in picker(tmp_path / "three")

@@ -17,7 +17,8 @@ from borgui.extensions import queue_redis
 from borgui.index import Entry, Kind
 from borgui.jobs import kind_of
 from borgui.jobs.requests import start
-from borgui.models import Archive, Session
+from borgui.models import Archive, Session, read_settings
+from borgui.roots import is_narrowed
 from borgui.security.access import can
 from borgui.security.permissions import Permission
 from borgui.validation import checked, to_b64
@@ -147,6 +148,7 @@ def _form(
     if not can_start("restore"):
         raise NotFound("not_found", "This version cannot restore.")
     what = measured(archive, paths)
+    roots = read_settings(Session()).restore_roots
     return page(
         "archives/restore.html",
         status,
@@ -156,6 +158,7 @@ def _form(
         named=NAMED,
         form={"to": "original", "strip_components": str(what.keeps[0][0]), **given},
         parent=posixpath.dirname(what.example),
+        roots=roots if is_narrowed(roots) else (),
         errors=errors,
         labels=LABELS,
     )

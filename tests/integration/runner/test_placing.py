@@ -193,3 +193,21 @@ def test_a_protected_folder_gets_nothing(tmp_path: Path) -> None:
     run.place(os.fsencode(source))
     assert list((out / "data").iterdir()) == []
     assert run.placed.left == [str(out / "data" / "key")]
+
+
+def test_it_is_asked_once_nobody_can_lead_us_elsewhere(tmp_path: Path) -> None:
+    """The destination is a link by then: what was opened is told, and may still be refused."""
+    for name in ("staging", "meant", "elsewhere"):
+        (tmp_path / name).mkdir()
+    fill(tmp_path / "staging", 3)
+    (tmp_path / "link").symlink_to("elsewhere")
+    asked = []
+
+    def opened(path: str) -> None:
+        asked.append(path)
+        raise PermissionError
+
+    with pytest.raises(PermissionError):
+        placing(tmp_path / "link", opened=opened).place(os.fsencode(tmp_path / "staging"))
+    assert asked == [str(tmp_path / "elsewhere")]
+    assert list((tmp_path / "elsewhere").iterdir()) == []
