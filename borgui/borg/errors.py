@@ -45,6 +45,11 @@ _DATA: Final = {
     "break_lock": "Nothing in the repository was changed.",
 }
 
+_MAYBE_MADE: Final = (
+    "The existing archives are untouched; the list of archives shows whether a new one was made."
+)
+_MID_WAY: Final = (CONNECTION_LOST, CRASHED, FAILED)
+
 _SIGNALS: Final = {
     "SIGTERM": "borg was asked to stop (SIGTERM).",
     "SIGINT": "borg was interrupted (SIGINT).",
@@ -140,7 +145,7 @@ def _with_warnings(evidence: Evidence, created: Created | None, sources: Sequenc
 
 
 def _failed(step: str, cause: Cause, evidence: Evidence) -> Verdict:
-    data = _DATA.get(step, "") if cause.tell_data else ""
+    data = _data(step, is_sure=cause not in _MID_WAY) if cause.tell_data else ""
     return Verdict(
         "failed",
         cause.code,
@@ -152,12 +157,18 @@ def _failed(step: str, cause: Cause, evidence: Evidence) -> Verdict:
     )
 
 
+def _data(step: str, *, is_sure: bool) -> str:
+    """What is true of the data after ``step`` failed; not ``is_sure`` where borg ended mid-way,
+    which may have been after it had made its archive."""
+    return _MAYBE_MADE if step == "create" and not is_sure else _DATA.get(step, "")
+
+
 def _interrupted(step: str, name: str, evidence: Evidence) -> Verdict:
     text = _SIGNALS.get(name, f"borg was ended by the signal {name}.")
     return Verdict(
         "interrupted",
         "killed_by_signal",
-        " ".join(part for part in (text, _DATA.get(step, "")) if part),
+        " ".join(part for part in (text, _data(step, is_sure=False)) if part),
         _detail(evidence),
         warning_count=evidence.warning_count,
         warnings=tuple(evidence.warnings),

@@ -204,3 +204,26 @@ def test_python_memory_error() -> None:
     evidence = Evidence()
     evidence.feed(PlainText("MemoryError"))
     assert judge("info", 2, evidence).error_code == "out_of_memory"
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "msgid", "is_sure"),
+    [
+        (-9, None, False),
+        (143, None, False),
+        (2, None, False),
+        (52, None, True),
+        (2, "PassphraseWrong", True),
+        (2, "ConnectionClosed", False),
+    ],
+)
+def test_what_is_said_of_the_archive_of_a_backup_that_failed(
+    exit_code: int, msgid: str | None, is_sure: bool
+) -> None:
+    """A borg that ended mid-way may have made it: that is not denied."""
+    evidence = Evidence()
+    if msgid is not None:
+        evidence.feed(LogMessage("ERROR", "borg", "x", msgid))
+    told = str(judge("create", exit_code, evidence).error_message)
+    assert ("No new archive was made" in told) is is_sure
+    assert ("whether a new one was made" in told) is not is_sure
