@@ -398,6 +398,18 @@ def test_stopping_borgui_leaves_nothing_mounted(mounts: Mounts, number: signal.S
 
 
 @needs_fuse
+def test_stopping_borgui_waits_for_a_borg_that_does_not_end(mounts: Mounts) -> None:
+    job = mounts.stand()
+    stuck = psutil.Process(job["process_pid"])
+    stuck.suspend()
+    assert mounts.product.stop() == 0
+    assert not lives(stuck)
+    assert mounts.places() == []
+    mounts.product.start()
+    assert mounts.product.wait_job(job["id"])["ended_by"] == "stopped"
+
+
+@needs_fuse
 def test_killed_with_everything_it_is_cleared_away_at_the_next_start(mounts: Mounts) -> None:
     job = mounts.stand()
     tree = mounts.product.tree()
