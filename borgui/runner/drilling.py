@@ -254,7 +254,7 @@ class _Drill:
         for path in tally.changed:
             self._work.warn(CHANGED, path)
         self._at = None
-        self._show(100.0)
+        self._show(MOST_PERCENT, "Removing what was restored")
         if tally.differing_count:
             count, files = tally.differing_count, tally.files
             verb = "is not what was backed up" if count == 1 else "are not what was backed up"
@@ -291,10 +291,10 @@ class _Drill:
         self._show(round(percent, 1))
         self._work.check_stop(NOTHING)
 
-    def _show(self, percent: float) -> None:
+    def _show(self, percent: float, message: str = "Comparing what was restored") -> None:
         progress = Progress(
             progress_percent=percent,
-            progress_message="Comparing what was restored",
+            progress_message=message,
             current_file=self._at,
             nfiles=self._tally.files,
             restored_size=self._tally.size,

@@ -267,6 +267,8 @@ def test_a_part_that_the_repository_has_lost_is_never_proved() -> None:
     links = [restored("twin", source="a")]
     tally = check([], [listed("a", health="broken")], links)
     assert tally.differing == {"twin": DAMAGED}
+    alike = [listed("a?", health="broken"), listed("a\udcff")]
+    assert check([], alike, [restored("twin", source="a?")]).differing == {}
 
 
 def test_of_a_path_that_is_stored_twice_the_last_is_restored() -> None:
