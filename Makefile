@@ -37,7 +37,7 @@ check: $(VENV)/ready-dev ## ruff, strict types, import rules, migrations in step
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q -x tests/unit/test_rules.py tests/integration/test_migrations.py
 
-TEST_PACKAGES := borgbackup chromium libatomic1 nginx-light openssl acl attr fonts-dejavu-core fuse3 python3-pyfuse3
+TEST_PACKAGES := borgbackup chromium libatomic1 nginx-light openssl acl attr fonts-dejavu-core fuse3 python3-pyfuse3 postgresql
 
 test: setup $(VENV)/ready-dev ## the whole suite; installs the servers it needs
 	@.ci/apt "the tests" $(TEST_PACKAGES)

@@ -24,6 +24,7 @@ from borgui.live import Live
 from borgui.models import Archive, Session
 from borgui.security.access import can
 from borgui.security.permissions import Permission
+from borgui.validation import LARGEST_ID
 from borgui.web import filters, job_line
 from borgui.web.forms import token
 from borgui.web.job_line import JobLine
@@ -45,7 +46,7 @@ def index() -> Response:
     chosen = {
         "kind": _known(request.args.get("kind"), {kind.name for kind in KINDS}),
         "status": _known(request.args.get("status"), {str(each) for each in Status}),
-        "repository_id": request.args.get("repository_id", type=int),
+        "repository_id": request.args.get("repository_id", type=_id),
     }
     return page(
         "jobs/index.html",
@@ -78,7 +79,7 @@ def active() -> Response:
     """
     seen = [int(each) for each in request.args.get("seen", "").split(",") if each.isdecimal()][:200]
     keep = "keep" in request.args
-    of = request.args.get("of", type=int)
+    of = request.args.get("of", type=_id)
     session = Session()
     rows = dashboard.by_ids(session, seen) if keep else dashboard.active(session, repository_id=of)
     shown = job_line.lines(rows)
@@ -218,6 +219,11 @@ def load(job_id: int, *, whole: bool = False) -> Job:
 def _require(row: Job) -> None:
     if not can(kind_of(row.kind).permission):
         raise Forbidden("forbidden", "Your role does not allow this.")
+
+
+def _id(text: str) -> int:
+    """A number a row could have: of a larger one there is none, as of the largest."""
+    return min(int(text), LARGEST_ID)
 
 
 def _known(value: str | None, allowed: set[str]) -> str | None:
