@@ -4,6 +4,7 @@ import os
 import posixpath
 import stat
 import time
+from array import array
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
@@ -52,7 +53,8 @@ class Extracting(Reader):
         self._discard = discard
         self._tell = tell
         self._last: str | None = None
-        self._inodes: set[tuple[int, int]] = set()
+        self._single = array("q")
+        self._linked: set[int] = set()
         self._due = 0.0
 
     def event(self, event: Event) -> bool:
@@ -86,9 +88,10 @@ class Extracting(Reader):
         return True
 
     def finish(self) -> None:
-        """The last entry is done, or as done as it will be."""
+        """The last entry is done, or as done as it will be. From here on ``nfiles`` is exact."""
         if self._last is not None:
             self._count(self._last)
+        self.nfiles -= sum(inode in self._linked for inode in self._single)
 
     def last_path(self) -> str | None:
         """The full path of the entry borg was at, unless that is a folder."""
@@ -109,14 +112,21 @@ class Extracting(Reader):
         self.entries += 1
 
     def _count(self, path: str) -> None:
-        """A regular file counts once, however many names it has."""
+        """A regular file counts once, however many names it has.
+
+        Borg may have made its second name by now, or not: a file that was seen with one name and
+        later with two has been counted twice, which :meth:`finish` takes back.
+        """
         found = _status(self._folder, path)
         if found is None or not stat.S_ISREG(found.st_mode):
             return
-        if found.st_nlink > 1:
-            if (found.st_dev, found.st_ino) in self._inodes:
-                return
-            self._inodes.add((found.st_dev, found.st_ino))
+        inode = hash((found.st_dev, found.st_ino))
+        if found.st_nlink == 1:
+            self._single.append(inode)
+        elif inode in self._linked:
+            return
+        else:
+            self._linked.add(inode)
         self.nfiles += 1
 
     def _warned(self, event: LogMessage) -> bool:

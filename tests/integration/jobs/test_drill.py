@@ -218,7 +218,8 @@ def test_a_damaged_repository_is_found(
     content[len(content) // 3] ^= 0xFF
     largest.write_bytes(content)
     job = drill(product, repo_id, **body)
-    assert (job["status"], job["exit_code"]) == ("failed", 2), job
+    assert job["status"] == "failed", job
+    assert job["exit_code"] in {2, 90}, job  # borg 1.4 says which error it was
     assert job["error_code"] == "integrity_error", job
     assert "Nothing was proved." in job["error_message"]
     assert "borg says:" in job["error_message"]

@@ -277,6 +277,7 @@ def test_an_index_made_unasked_gives_way(tmp_path: Path, source: Path) -> None:
             10,
             "the index goes on",
         )
+        time.sleep(1.5)  # until its horse has seen that and told borg, which has not ended by then
         process.resume()
         assert product.wait_job(backup)["status"] == "completed"
         ended = product.job(unasked["id"])

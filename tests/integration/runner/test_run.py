@@ -55,7 +55,8 @@ def test_warning(machine: Machine, worker: int, repository: Path, source: Path) 
     gone = source / "gone"
     result = machine.run([create(repository, source / "sub", gone)])
 
-    assert (result["status"], result["exit_code"], result["warning_count"]) == ("completed", 1, 1)
+    assert (result["status"], result["warning_count"]) == ("completed", 1)
+    assert result["exit_code"] in {1, 107}  # borg 1.4 says which warning it was
     assert result["warnings"][0]["path"] == str(gone)
     assert result["unread_sources"] == [str(gone)]
 

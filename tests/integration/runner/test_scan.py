@@ -67,8 +67,8 @@ def test_counts_as_borg(
     total = walk.count(threading.Event())
     assert total is not None
     assert total.nfiles == stats["nfiles"]
-    # borg's last figure, but not its progress, has the archive's own description in it
-    assert 0 < stats["original_size"] - total.original_size < 1500
+    # the last figure of borg 1.2, but not its progress, has the archive's own description in it
+    assert 0 <= stats["original_size"] - total.original_size < 1500
 
 
 def test_stops(tree: Path) -> None:
