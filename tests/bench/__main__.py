@@ -21,6 +21,7 @@ MEASUREMENTS = {
     "twenty": "twenty:measure",
     "large-file": "backups:of_a_large_file",
     "index": "index:making",
+    "index-beside": "index:beside",
     "index-reading": "index:reading",
     "small-files": "backups:of_small_files",
 }

@@ -19,8 +19,10 @@ from typing import IO
 
 from borgui.config import ROOT
 from borgui.index import ArchiveIndex, IndexWriter, Query, Sort, search
+from tests.bench.browser import Browser
 from tests.bench.figures import Bench, Figure
-from tests.bench.raw import RawBorg
+from tests.bench.raw import PASSPHRASE, RawBorg
+from tests.integration.product import Product, running
 
 ARCHIVES = 20
 FLAT = 1_000_000
@@ -59,6 +61,50 @@ def making(bench: Bench) -> Iterator[Figure]:
     yield Figure(
         "  its time against raw list", [again["seconds"] / statistics.median(seconds)], "x"
     )
+
+
+def beside(bench: Bench) -> Iterator[Figure]:
+    """How soon ``/health`` answers while the product makes an index, and while it does nothing."""
+    borg = RawBorg(bench.folder)
+    repository = borg.init()
+    _import(borg, repository, _entries(bench))
+    with running(bench.folder / "product") as product:
+        browser = Browser(product)
+        job = product.post(f"/api/archives/{_adopt(product, repository)}/index").json
+        busy: list[float] = []
+        while product.job(job["job_id"])["status"] in {"pending", "running"}:
+            busy += _asked(browser, 1)
+        assert product.job(job["job_id"])["status"] == "completed"
+        idle = _asked(browser, 2)
+        browser.close()
+    yield Figure("/health while an index is made, p99", [_p99(busy)], "ms", 50)
+    yield Figure("  median", busy, "ms")
+    yield Figure("  while nothing runs, p99", [_p99(idle)], "ms")
+
+
+def _adopt(product: Product, repository: Path) -> int:
+    """Import the repository; returns the id of its one archive."""
+    body = {"name": "big", "path": str(repository), "mode": "import", "passphrase": PASSPHRASE}
+    answer = product.post("/api/repositories", body)
+    assert answer.status == 201, answer.body
+    done = product.wait_job(answer.json["job_id"], seconds=300)
+    assert done["status"] == "completed", done
+    archives = product.get(f"/api/repositories/{answer.json['id']}/archives").json["items"]
+    return int(archives[0]["id"])
+
+
+def _asked(browser: Browser, seconds: float) -> list[float]:
+    """Milliseconds of each of the answers had meanwhile, fifty a second."""
+    taken = []
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        taken.append(browser.seconds("/health") * 1000)
+        time.sleep(0.02)
+    return taken
+
+
+def _p99(values: list[float]) -> float:
+    return statistics.quantiles(values, n=100)[98]
 
 
 def reading(bench: Bench) -> Iterator[Figure]:
