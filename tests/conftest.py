@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 from redis import Redis
-from valkey_server import RedisServer
 
 from borgui import live
 from borgui.config import Config
+from tests.valkey_server import RedisServer
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Screenshots of every page, in ``shots/``: ``python tests/e2e/shots.py [WORD …]``, ``make shot``.
+"""Screenshots of every page, in ``shots/``: ``python -m tests.e2e.shots [WORD …]``, ``make shot``.
 
 Starts an embedded Redis and the web on a data folder of its own, fills it (``sample.py``) and
 photographs it in Chromium at 1440 and 390 pixels, light and dark. With words, only the shots whose
@@ -18,18 +18,15 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from borgui import embedded_redis, live, processes
+from borgui.config import Config
+from borgui.models import Session
+from borgui.models import session as database
+from borgui.security import keys
+from borgui.security.sealing import Sealer
+from tests.e2e import sample
+
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
-
-import sample  # noqa: E402
-
-from borgui import embedded_redis, live, processes  # noqa: E402
-from borgui.config import Config  # noqa: E402
-from borgui.models import Session  # noqa: E402
-from borgui.models import session as database  # noqa: E402
-from borgui.security import keys  # noqa: E402
-from borgui.security.sealing import Sealer  # noqa: E402
-
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = (
     "--no-sandbox",

@@ -13,7 +13,6 @@ from typing import Protocol
 
 import pytest
 from sqlalchemy import select
-from valkey_server import RedisServer
 
 from borgui import doctor, live, processes
 from borgui.__main__ import main
@@ -21,6 +20,7 @@ from borgui.config import ROOT, Config, ConfigError
 from borgui.models import Session, User
 from borgui.security import setup_code
 from borgui.security.passwords import verify
+from tests.valkey_server import RedisServer
 
 
 @pytest.fixture

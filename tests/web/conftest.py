@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterator
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from world import Someone, add_repository, add_user
 
 from borgui import create_app
 from borgui.config import Config
 from borgui.models import Base, Session
 from borgui.security import tokens
+from tests.web.world import Someone, add_repository, add_user
 
 
 @pytest.fixture

@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from flask import Flask
-from world import Someone, add_job, add_repository
 
 from borgui import folders
 from borgui.jobs.job import Status
 from borgui.security import access
 from borgui.security.permissions import Permission, Role, allows
+from tests.web.world import Someone, add_job, add_repository
 
 FORM_BODY = {"confirm": "no such name"}
 """Answers no form rightly, so that nothing a walk meets is deleted."""

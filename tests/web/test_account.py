@@ -6,13 +6,13 @@ import time
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from valkey_server import RedisServer
-from world import PASSWORD, Someone, add_user, csrf_of, sign_in
 
 from borgui.config import Config
 from borgui.models import Session, SystemSetting, Token, User
 from borgui.security import setup_code, throttle
 from borgui.security.access import safe_next
+from tests.valkey_server import RedisServer
+from tests.web.world import PASSWORD, Someone, add_user, csrf_of, sign_in
 
 
 def test_a_right_password_leads_to_the_dashboard(client: FlaskClient, app: Flask) -> None:

@@ -7,8 +7,6 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from valkey_server import RedisServer
-from world import Someone, add_repository
 
 from borgui import contents
 from borgui.api.archive_answers import (
@@ -23,6 +21,8 @@ from borgui.config import Config
 from borgui.index import IndexWriter
 from borgui.jobs.job import Job, Priority
 from borgui.models import Archive, Session
+from tests.valkey_server import RedisServer
+from tests.web.world import Someone, add_repository
 
 BEGIN = datetime(2026, 11, 1, 12, tzinfo=UTC)
 DAY = timedelta(days=1)

@@ -8,8 +8,6 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from redis import Redis
-from valkey_server import RedisServer
-from world import Someone, add_job, add_repository
 
 from borgui import live, queueing
 from borgui.api.answers import JobAnswer, JobDetail, ListOf, NewToken, Started, TokenAnswer
@@ -19,6 +17,8 @@ from borgui.jobs.job import Job, Status
 from borgui.jobs.refresh import RefreshJob
 from borgui.models import Session, Settings, now
 from borgui.settings import SettingsChange
+from tests.valkey_server import RedisServer
+from tests.web.world import Someone, add_job, add_repository
 
 FIELDS = [
     "id",

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import pytest
 from redis import Redis
 from sqlalchemy import update
-from world import Someone, add_job
 
 from borgui import live
 from borgui.api import logs as api_logs
@@ -15,6 +14,7 @@ from borgui.config import Config
 from borgui.jobs import logs
 from borgui.jobs.job import Job, Status
 from borgui.models import Session
+from tests.web.world import Someone, add_job
 
 
 @pytest.fixture(autouse=True)

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from world import Someone, add_job, add_repository
 
 from borgui.api.answers import ArchiveAnswer, ListOf, NewRepository, RepositoryAnswer
 from borgui.config import Config
 from borgui.jobs.job import Job, Status
 from borgui.models import Archive, Repository, Session, now
+from tests.web.world import Someone, add_job, add_repository
 
 NEW = {
     "name": "photos",

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from world import Someone, add_job, add_repository
 
 from borgui.config import Config
 from borgui.jobs.job import Job, Priority, Status
 from borgui.jobs.restore import RestoreJob
 from borgui.models import Archive, Session, now
+from tests.web.world import Someone, add_job, add_repository
 
 
 def add_archive(repository: int, name: str = "photos-1") -> int:

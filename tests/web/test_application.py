@@ -8,13 +8,13 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import Engine
-from valkey_server import RedisServer
-from world import Someone, add_job, add_user, sign_in
 
 from borgui import LARGEST_BODY, create_app
 from borgui.config import Config
 from borgui.models import Session, Token
 from borgui.web.headers import POLICY
+from tests.valkey_server import RedisServer
+from tests.web.world import Someone, add_job, add_user, sign_in
 
 
 @pytest.mark.parametrize(

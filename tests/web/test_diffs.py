@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from redis import Redis
-from world import Someone, add_job, add_repository
 
 from borgui import diffs
 from borgui.api.archive_answers import ContentDiffAnswer
@@ -18,6 +17,7 @@ from borgui.jobs import kind_of
 from borgui.jobs.job import Job, Status
 from borgui.models import Archive, Session, now
 from borgui.validation import to_b64
+from tests.web.world import Someone, add_job, add_repository
 
 ROW = kind_of("diff").row
 ODD = os.fsdecode(b"home/anna/m\xfcsic.flac")

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from redis import Redis
-from world import Someone, add_job, add_repository
 
 from borgui import downloads
 from borgui.config import Config
@@ -14,6 +13,7 @@ from borgui.jobs import kind_of
 from borgui.jobs.job import Job, Status
 from borgui.models import Archive, Session, now
 from borgui.validation import to_b64
+from tests.web.world import Someone, add_job, add_repository
 
 ROW = kind_of("download").row
 

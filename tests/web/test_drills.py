@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from world import Someone, add_job, add_repository
 
 from borgui.borg.display import printable_path
 from borgui.jobs import dashboard
 from borgui.jobs.drill import DrillJob
 from borgui.jobs.job import Job, Status
 from borgui.models import Archive, Session, now
+from tests.web.world import Someone, add_job, add_repository
 
 PROOF = {"nfiles": 200, "restored_size": 1_500_000, "compared_with_source": 150}
 

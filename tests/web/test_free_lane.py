@@ -1,11 +1,11 @@
 """Freeing the repository that the job of a silent machine keeps reserved: the API and the page."""
 
 from redis import Redis
-from world import Someone, add_job
 
 from borgui import live
 from borgui.jobs.job import Job, Status
 from borgui.models import Session
+from tests.web.world import Someone, add_job
 
 
 def held(repository: int, **values: object) -> int:

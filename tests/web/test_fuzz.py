@@ -8,11 +8,11 @@ import pytest
 from flask import Flask
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from world import Someone, add_job, add_repository
 
 from borgui import folders
 from borgui.jobs.job import Status
 from borgui.models import Session
+from tests.web.world import Someone, add_job, add_repository
 
 EXAMPLES = 120
 

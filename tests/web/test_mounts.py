@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from redis import Redis
-from world import Someone, add_job
 
 from borgui import live
 from borgui.api.answers import JobAnswer, ListOf
@@ -17,6 +16,7 @@ from borgui.jobs.kind import Context
 from borgui.jobs.lanes import occupied, reason_to_wait
 from borgui.models import Archive, Repository, Session, Settings, now
 from borgui.security import keys as security_keys
+from tests.web.world import Someone, add_job
 
 KIND = kind_of("mount")
 PLACE = "/data/mounts/photos-1-7"

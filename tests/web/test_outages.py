@@ -13,13 +13,13 @@ import redis
 from flask import Flask
 from sqlalchemy import Engine, event
 from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
-from world import Someone, add_job, add_repository
 
 from borgui import outages
 from borgui.config import Config
 from borgui.jobs.job import Job, Status
 from borgui.models import Archive, Repository, Session, Token, now
 from tests.valkey_server import RedisServer
+from tests.web.world import Someone, add_job, add_repository
 
 
 @pytest.fixture

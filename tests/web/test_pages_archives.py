@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from world import Someone, add_job, add_repository
 
 from borgui.borg.listing import Attributes, render
 from borgui.config import Config
@@ -19,6 +18,7 @@ from borgui.jobs import kind_of
 from borgui.jobs.job import Job, Status
 from borgui.jobs.restore import RestoreJob
 from borgui.models import Archive, Session, now
+from tests.web.world import Someone, add_job, add_repository
 
 ODD = os.fsdecode(b"home/anna/m\xfcsic.flac")
 LONG = "home/anna/" + "a-very-long-folder-name-that-somebody-chose" * 5 + "/deep.txt"

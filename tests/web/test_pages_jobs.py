@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from flask import Flask
 from redis import Redis
-from world import Someone, add_job, add_repository
 
 from borgui import live
 from borgui.jobs.job import Job, Status
 from borgui.models import Session, now
+from tests.web.world import Someone, add_job, add_repository
 
 HTMX = {"HX-Request": "true"}
 FILE = "/home/secret-folder/diary.txt"

@@ -10,13 +10,13 @@ from typing import Any
 
 from redis import Redis
 from sqlalchemy import event
-from world import Someone, add_job, add_repository
 
 from borgui import live
 from borgui.jobs.job import Job, Status
 from borgui.models import Archive, Repository, Session, Settings, now, read_settings
 from borgui.web import notices
 from borgui.web.pages import PAGES
+from tests.web.world import Someone, add_job, add_repository
 
 ODD = os.fsdecode(b"/srv/m\xfcsic")
 FORM = {

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from world import Someone, add_repository
 
 from borgui import folders, live, queueing
 from borgui.config import Config
 from borgui.models import Archive, Repository, Session, now, read_settings
 from borgui.models.setting import write_settings
 from borgui.runner.quick import folder
+from tests.web.world import Someone, add_repository
 
 
 def narrow(**roots: list[str]) -> None:
