@@ -95,11 +95,12 @@ def _doctor(config: Config, _options: argparse.Namespace) -> int:
 
 def _alive(config: Config, options: argparse.Namespace) -> int:
     from borgui import embedded_redis, queueing
-    from borgui.live import machine_key
+    from borgui.live import machine_key, process_key
 
     if options.role == "web":
         return _web_alive(config)
-    key = machine_key(config.machine) if options.role == "worker" else f"borgui:{options.role}"
+    role = options.role
+    key = machine_key(config.machine) if role == "worker" else process_key(role)
     client = queueing.connect(embedded_redis.url(config), timeout=3)
     return 0 if client.exists(key) else 1
 

@@ -15,9 +15,6 @@ from borgui.models import Session
 
 health = Blueprint("health", __name__)
 
-CONTROL, SCHEDULER = "borgui:control", "borgui:scheduler"
-"""Keys that live as long as their process does."""
-
 log = logging.getLogger("borgui.web")
 
 
@@ -49,13 +46,13 @@ def _queue() -> dict[str, Any]:
     config: Config = current_app.config["BORGUI"]
     try:
         client = live_redis()
-        control, scheduler = client.mget(CONTROL, SCHEDULER)
+        living = live.living(client)
         machine = live.read_machine(client, config.machine)
     except redis.RedisError:
         return {"redis": "unavailable", "workers": None, "scheduler": "unknown"}
     found = {
         "redis": "ok",
         "workers": (machine.workers or 0) if machine else 0,
-        "scheduler": "ok" if scheduler else "missing",
+        "scheduler": "ok" if "scheduler" in living else "missing",
     }
-    return found if control else {**found, "control": "missing"}
+    return found if "control" in living else {**found, "control": "missing"}

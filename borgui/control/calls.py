@@ -1,7 +1,6 @@
 """What control can be asked to do: the only functions its worker accepts. Each may run twice."""
 
 import logging
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -21,8 +20,6 @@ from borgui.schedules import wakeups
 from borgui.security.keys import Keys
 
 log = logging.getLogger("borgui.control")
-
-HEARTBEAT_KEY = "borgui:control"
 
 
 class _State:
@@ -128,4 +125,4 @@ def _machines(context: Context) -> dict[str, int]:
 
 def beat() -> None:
     """Say that control lives, for 20 seconds."""
-    _State.redis.set(HEARTBEAT_KEY, str(time.time()), ex=20)
+    live.beat(_State.redis, "control", 20)

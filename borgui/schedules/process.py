@@ -10,12 +10,11 @@ from redis import Redis, RedisError
 from rq.exceptions import NoSuchJobError
 from rq_scheduler import Scheduler
 
-from borgui import queueing
+from borgui import live, queueing
 from borgui.schedules import wakeups
 
 log = logging.getLogger("borgui.scheduler")
 
-HEARTBEAT_KEY = "borgui:scheduler"
 INTERVAL = 1
 
 
@@ -54,7 +53,7 @@ class GuardedScheduler(Scheduler):  # type: ignore[misc]
     def heartbeat(self) -> None:
         """Say that the scheduler lives, for 15 seconds."""
         super().heartbeat()
-        self.connection.set(HEARTBEAT_KEY, str(time.time()), ex=15)
+        live.beat(self.connection, "scheduler", 15)
 
 
 def _stop(_number: int, _frame: FrameType | None) -> None:

@@ -1,7 +1,6 @@
 """The bar that says what is missing: Redis, control, a worker, the scheduler, borg."""
 
 from dataclasses import dataclass
-from typing import cast
 
 from flask import Blueprint, Response, current_app
 from redis import RedisError
@@ -12,11 +11,6 @@ from borgui.extensions import live_redis
 from borgui.web.layout import page
 
 notices = Blueprint("notices", __name__)
-
-CONTROL = "borgui:control"
-SCHEDULER = "borgui:scheduler"
-"""Keys that live as long as their process does: ``HEARTBEAT_KEY`` of control and of the scheduler,
-which the web does not import."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +34,7 @@ def missing() -> list[Missing]:
     client = live_redis()
     try:
         report = live.read_machine(client, config.machine)
-        control, scheduler = cast("list[str | None]", client.mget(CONTROL, SCHEDULER))
+        living = live.living(client)
     except RedisError:
         return [
             Missing(
@@ -48,16 +42,16 @@ def missing() -> list[Missing]:
                 "History is shown as it was. Nothing can be started; there is no live progress.",
             )
         ]
-    return [*_processes(control, scheduler), *_machine(report)]
+    return [*_processes(living), *_machine(report)]
 
 
-def _processes(control: str | None, scheduler: str | None) -> list[Missing]:
+def _processes(living: set[live.Process]) -> list[Missing]:
     found = []
-    if control is None:
+    if "control" not in living:
         found.append(
             Missing("Control does not answer.", "Jobs wait and do not end until it is back.")
         )
-    if scheduler is None:
+    if "scheduler" not in living:
         found.append(
             Missing("The scheduler does not answer.", "Nothing starts by itself.", tone="warn")
         )

@@ -193,8 +193,8 @@ def waiting(row: Repository, reason: str, kind: str = "backup") -> Job:
 
 def alive(client: redis.Redis, seconds: int = 3600, **report: Any) -> None:
     """Every process says that it lives."""
-    client.set("borgui:control", "1", ex=seconds)
-    client.set("borgui:scheduler", "1", ex=seconds)
+    live.beat(client, "control", seconds)
+    live.beat(client, "scheduler", seconds)
     values = {
         "boot_id": "b",
         "instance": "i",

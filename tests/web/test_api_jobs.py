@@ -338,8 +338,8 @@ def test_health_says_what_is_missing(client: FlaskClient, app: Flask, redis: Red
     }
     assert client.get("/health").status_code == 503
     assert client.get("/health?live=1").status_code == 200
-    redis.set("borgui:scheduler", "1")
-    redis.set("borgui:control", "1")
+    live.beat(redis, "scheduler", 20)
+    live.beat(redis, "control", 20)
     redis.hset(live.machine_key("local"), mapping={"workers": "2", "boot_id": "x"})
     answer = client.get("/health")
     assert answer.status_code == 200

@@ -14,7 +14,6 @@ from sqlalchemy import event
 from borgui import live
 from borgui.jobs.job import Job, Status
 from borgui.models import Archive, Repository, Session, Settings, now, read_settings
-from borgui.web import notices
 from borgui.web.pages import PAGES
 from tests.web.world import Someone, add_job, add_repository
 
@@ -252,8 +251,8 @@ def test_notices_name_what_is_missing(admin: Someone, redis: Redis) -> None:
 
     assert "Control does not answer." in bar()
     assert "every 5s" in bar()
-    redis.set(notices.CONTROL, "1")
-    redis.set(notices.SCHEDULER, "1")
+    live.beat(redis, "control", 20)
+    live.beat(redis, "scheduler", 20)
     assert "No worker answers." in bar()
     machine = {"workers": 2, "borg_error": "borg is not installed."}
     redis.hset(live.machine_key("local"), mapping=live.encode(machine))
@@ -261,14 +260,6 @@ def test_notices_name_what_is_missing(admin: Someone, redis: Redis) -> None:
     redis.hset(live.machine_key("local"), "borg_error", "")
     assert "notice is" not in bar()
     assert "every 30s" in bar()
-
-
-def test_keys_of_the_notices_are_those_of_the_processes() -> None:
-    from borgui.control import calls
-    from borgui.schedules import process
-
-    assert calls.HEARTBEAT_KEY == notices.CONTROL
-    assert process.HEARTBEAT_KEY == notices.SCHEDULER
 
 
 def test_settings_form(admin: Someone) -> None:
