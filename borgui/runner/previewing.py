@@ -18,6 +18,8 @@ from borgui.runner.steps import Reader
 
 MOST_FOLDERS = 10_000
 """So many folders of the destination are remembered at a time."""
+MOST_SIZES = 100_000
+"""So many files that are left alone have their size remembered, for their further names."""
 
 
 class Previewing(Reader):
@@ -36,6 +38,9 @@ class Previewing(Reader):
         self._strip = strip_components
         self._overwrite = overwrite
         self._pending = {as_borg_prints(each.path): each for each in selected}
+        self._selected = frozenset(self._pending)
+        self._left_sizes: dict[str, int] = {}
+        self._linked: set[str] = set()
         self._is_merged: dict[str, bool] = {}
         self._current: str | None = None
 
@@ -86,11 +91,39 @@ class Previewing(Reader):
         if not self._overwrite and not self._is_free(inside, is_folder=is_folder):
             if not is_folder:
                 self._leave(inside)
+                if len(self._left_sizes) < MOST_SIZES:
+                    self._left_sizes[path] = _size(entry)
             return
-        if entry.get("type") == "-" and not str(entry.get("mode", "")).startswith("h"):
+        if entry.get("type") != "-":
+            return
+        if not str(entry.get("mode", "")).startswith("h"):
             self.nfiles += 1
-            size = entry.get("size")
-            self.size += size if isinstance(size, int) else 0
+            self.size += _size(entry)
+        elif self._is_first(first := as_borg_prints(str(entry.get("source") or ""))):
+            self.nfiles += 1
+            self.size += self._left_sizes.get(first, 0)
+
+    def _is_first(self, first: str) -> bool:
+        """Whether a further name of the hard link ``first`` is the first one that is written."""
+        if first in self._linked:
+            return False
+        inside = stripped(first, self._strip)
+        is_written = (
+            inside
+            and self._is_selected(first)
+            and (self._overwrite or self._is_free(inside, is_folder=False))
+        )
+        if is_written:
+            return False
+        self._linked.add(first)
+        return True
+
+    def _is_selected(self, path: str) -> bool:
+        if not self._selected:
+            return True
+        while path and path not in self._selected:
+            path = path.rpartition("/")[0]
+        return bool(path)
 
     def _found(self, path: str) -> None:
         """A selected path is found with itself or with anything below it."""
@@ -124,6 +157,11 @@ class Previewing(Reader):
                 self._is_merged.clear()
             self._is_merged[folder] = known
         return known
+
+
+def _size(entry: dict[str, Any]) -> int:
+    size = entry.get("size")
+    return size if isinstance(size, int) else 0
 
 
 def _find(root: str, shown: str) -> int | None:
