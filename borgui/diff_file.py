@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from borgui.borg.differences import Change, Difference
+from borgui.borg.display import as_borg_prints
 
 VERSION: Final = 1
 CACHE_KIB: Final = 8192
@@ -44,7 +45,7 @@ create table incoming (
 );
 create table entries (
     number integer primary key,
-    path blob not null unique,
+    path blob not null,
     changes integer not null,
     kind text,
     added integer,
@@ -54,6 +55,10 @@ create table entries (
     old_owner text,
     new_owner text,
     is_doubtful integer not null
+);
+create index entries_path on entries (path);
+create table facts (
+    is_exact integer not null  -- whether no ? in a path stands for another byte
 );
 create table places (
     change integer not null,
@@ -87,7 +92,7 @@ class DiffWriter:
     Raises sqlite3.Error where the disk takes no more.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, is_exact: bool = True) -> None:
         self.taken = 0
         """Entries that differ in more than their times."""
         self.times_only = 0
@@ -101,6 +106,7 @@ class DiffWriter:
         for pragma in ("journal_mode = off", "synchronous = off", f"cache_size = -{CACHE_KIB}"):
             self._connection.execute(f"pragma {pragma}")
         self._connection.executescript(_TABLES)
+        self._connection.execute("insert into facts values (?)", (is_exact,))
         self._connection.execute("begin")
 
     def add(self, difference: Difference) -> None:
@@ -115,10 +121,11 @@ class DiffWriter:
             self._write()
 
     def sort(self) -> None:
-        """Everything has come: give numbers. An entry told twice counts as told last."""
+        """Everything has come: give numbers. Two entries may have one path, where borg does not
+        show in which byte they differ."""
         self._write()
         self._connection.execute(
-            f"insert or replace into entries select null, {_COLUMNS}"  # noqa: S608  ours
+            f"insert into entries select null, {_COLUMNS}"  # noqa: S608  ours
             " from incoming order by path, rowid"
         )
         self._connection.execute("drop table incoming")
@@ -190,6 +197,8 @@ class DiffFile:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+        (is_exact,) = connection.execute("select is_exact from facts").fetchone()
+        self._is_exact = bool(is_exact)
 
     def sums(self) -> Sums:
         """Of all of it."""
@@ -216,13 +225,13 @@ class DiffFile:
             " where change = ? and place >= ? and place < ? order by place",
             (_number(change), first + offset, min(first + offset + limit, end)),
         )
-        return [_difference(row) for row in found]
+        return [_difference(row, is_exact=self._is_exact) for row in found]
 
     def _range(self, change: Change | None, folder: str) -> tuple[int, int]:
         """The places of a folder and all below it: the first, and the one after the last."""
         if not folder:
             return 0, self._place(change, None)
-        key = _key(folder)
+        key = _key(folder if self._is_exact else as_borg_prints(folder))
         return self._place(change, key), self._place(change, key + b"\1")
 
     def _place(self, change: Change | None, key: bytes | None) -> int:
@@ -287,7 +296,7 @@ def _row(each: Difference) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def _difference(row: tuple[Any, ...]) -> Difference:
+def _difference(row: tuple[Any, ...], *, is_exact: bool) -> Difference:
     path, bits, kind, added, removed, old_mode, new_mode, old_owner, new_owner, doubtful = row
     return Difference(
         os.fsdecode(path.replace(b"\0", b"/")),
@@ -298,4 +307,5 @@ def _difference(row: tuple[Any, ...]) -> Difference:
         None if old_mode is None else (old_mode, new_mode),
         None if old_owner is None else (old_owner, new_owner),
         bool(doubtful),
+        is_exact or b"?" not in path,
     )

@@ -163,6 +163,8 @@ class ContentChange(Answer):
 
     ``added_size`` and ``removed_size``: bytes in blocks that only the second and only the first
     archive's file has; null where borg did not count them. ``is_odd``: the path is not UTF-8.
+    ``is_exact``: false where a ``?`` in the path may stand for a byte that is no UTF-8, which borg
+    1.4 does not show.
     """
 
     path: str
@@ -176,6 +178,7 @@ class ContentChange(Answer):
     owner_before: str | None
     owner_after: str | None
     is_odd: bool
+    is_exact: bool
 
 
 class ContentCounts(Answer):

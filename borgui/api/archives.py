@@ -312,6 +312,7 @@ def _difference(each: Difference) -> dict[str, Any]:
         "owner_before": _printable(owners[0]),
         "owner_after": _printable(owners[1]),
         "is_odd": each.is_odd,
+        "is_exact": each.is_exact,
     }
 
 

@@ -1,7 +1,7 @@
 """The lines of ``borg diff --json-lines``: what differs between two archives, entry by entry.
 
-Unlike ``list``, this command writes a byte of a name that is not UTF-8 as the lone surrogate it is
-inside borg (``\\udcXX``), so these paths are exact (1.2.4, 1.4.5).
+Unlike ``list``, this command of 1.2.4 writes a byte of a name that is not UTF-8 as the lone
+surrogate it is inside borg (``\\udcXX``), so these paths are exact; 1.4.5 writes ``?`` here too.
 """
 
 import json
@@ -29,7 +29,8 @@ class Change(StrEnum):
     """The type too: a file that became a folder."""
     OWNER = "owner"
     OTHER = "other"
-    """Borg says that it differs, but not in a way known here."""
+    """Borg says that it differs, but not how; 1.4 so tells of contents whose blocks have only
+    changed their order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,10 @@ class Difference:
     modes: tuple[str, str] | None = None
     owners: tuple[str, str] | None = None
     is_doubtful: bool = False
-    """Before borg 1.4: whether it calls the content modified only because something else is."""
+    """Whether borg may call the content modified only because something else is: 1.2 always does,
+    1.4 where it could not count bytes."""
+    is_exact: bool = True
+    """False where a ``?`` in the path may stand for a byte that is no UTF-8."""
 
     @property
     def is_odd(self) -> bool:

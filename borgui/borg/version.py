@@ -33,9 +33,10 @@ class Version:
         return (self.major, self.minor) >= (1, 4)
 
     @property
-    def tells_contents_apart(self) -> bool:
-        """Whether ``diff`` calls a content modified only where it is (1.4 on)."""
-        return (self.major, self.minor) >= (1, 4)
+    def diff_is_exact(self) -> bool:
+        """Whether ``diff`` names bytes that are no UTF-8 as they are: 1.2.4 does, 1.4.5 writes
+        ``?`` for each. What lies between is taken to be like the later one."""
+        return (self.major, self.minor, self.patch) <= (1, 2, 4)
 
     @property
     def compares_contents_alone(self) -> bool:

@@ -11,7 +11,7 @@ from borgui.borg.differences import Change, Difference, DifferenceError, parse
 from borgui.borg.events import Event, LogMessage
 from borgui.borg.progress import Progress
 from borgui.borg.selection import is_never_matched
-from borgui.borg.version import parse_version
+from borgui.borg.version import Version, parse_version
 from borgui.diff_file import DiffWriter
 from borgui.runner import program
 from borgui.runner.failure import FailedError
@@ -30,13 +30,14 @@ def diff(work: Work, step: Step) -> None:
     """
     folder = work.config.diffs
     try:
-        with DiffWriter(folder / f"{work.job}.part") as writer:
+        version = parse_version(f"borg {program.find(work.config).version}")
+        with DiffWriter(folder / f"{work.job}.part", is_exact=version.diff_is_exact) as writer:
             reader = Differences(writer.add, folder)
             _run(work, step, reader)
             _check_found(reader, int(step.parameters.get("paths") or 0))
             writer.sort()
             if writer.doubtful:
-                _settle_doubts(work, step, writer)
+                _settle_doubts(work, step, writer, version)
             sums = writer.finish(folder / f"{work.job}.db")
     except (sqlite3.Error, OSError) as error:
         raise _failed(error) from error
@@ -66,12 +67,9 @@ def _check_found(reader: "Differences", selected: int) -> None:
         raise FailedError("nothing_matched", "Neither archive holds any of the selected paths.")
 
 
-def _settle_doubts(work: Work, step: Step, writer: DiffWriter) -> None:
-    """Before 1.4 borg calls a content modified wherever anything else is. Asked for the contents
-    alone, it does not."""
-    version = parse_version(f"borg {program.find(work.config).version}")
-    if version.tells_contents_apart:
-        return
+def _settle_doubts(work: Work, step: Step, writer: DiffWriter, version: Version) -> None:
+    """Borg may call a content modified because something else is. Asked for the contents alone, it
+    does not."""
     if not version.compares_contents_alone:
         work.warn(
             f"borg {version} cannot tell whether the contents of {writer.doubtful:,} entries "
@@ -82,7 +80,7 @@ def _settle_doubts(work: Work, step: Step, writer: DiffWriter) -> None:
     argv = tuple(unpack(word) for word in step.parameters["contents"])
 
     def confirm(difference: Difference) -> None:
-        if Change.CONTENT in difference.changes:
+        if difference.changes & {Change.CONTENT, Change.OTHER}:
             writer.confirm([difference.path])
 
     _run(work, replace(step, argv=argv), Differences(confirm, work.config.diffs))

@@ -125,10 +125,19 @@ def test_nothing_differs(tmp_path: Path) -> None:
     assert paths(path) == []
 
 
-def test_an_entry_told_twice_counts_once(tmp_path: Path) -> None:
+def test_names_that_borg_does_not_show(tmp_path: Path) -> None:
+    """Borg 1.4 writes ``?`` for each byte of a name that is no UTF-8."""
     path = tmp_path / "1.db"
-    assert written(path, added("a", 1), added("b"), added("a", 3)).added == 4
-    assert paths(path) == ["a", "b"]
+    with DiffWriter(tmp_path / "1.part", is_exact=False) as writer:
+        for name in ("caf?/one", "caf?/one", "caf?", "plain"):
+            writer.add(added(name))
+        writer.sort()
+        assert writer.finish(path).total == 4
+    with opened(path) as found:
+        exact = {each.path: each.is_exact for each in found.page()}
+        assert exact == {"caf?": False, "caf?/one": False, "plain": True}
+        assert found.total(None, os.fsdecode(b"caf\xe9")) == 3
+        assert found.total(Change.ADDED, os.fsdecode(b"caf\xe9/one")) == 2
 
 
 def test_what_is_not_finished_is_removed(tmp_path: Path) -> None:

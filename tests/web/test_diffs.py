@@ -265,6 +265,25 @@ def test_the_page_shows_it(
     assert "Show the differences" in operator.browser("GET", f"/jobs/{number}").text
 
 
+def test_a_name_that_borg_did_not_show(
+    config: Config,
+    repository: int,
+    pair: tuple[int, int],
+    operator: Someone,
+    told: Callable[..., int],
+) -> None:
+    path = diffs.file_of(config, told())
+    with DiffWriter(path.with_suffix(".part"), is_exact=False) as writer:
+        writer.add(Difference("home/caf?", frozenset({Change.CONTENT}), "file", 1, 1))
+        writer.sort()
+        writer.finish(path)
+    (item,) = ask(operator, pair, path_b64=to_b64("home/caf\udce9")).json["items"]
+    assert (item["path"], item["is_odd"], item["is_exact"]) == ("home/caf?", False, False)
+    shown = page(operator, repository, pair)
+    assert "odd name?" in shown
+    assert "versions?path=home/caf" not in shown  # it may be another one
+
+
 def test_a_page_of_many(
     repository: int, pair: tuple[int, int], operator: Someone, told: Callable[..., int]
 ) -> None:

@@ -2,9 +2,11 @@
 
 import base64
 import os
+import subprocess
 import time
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -86,6 +88,10 @@ def test_everything_that_differs(product: Product, world: tuple[Path, int, int, 
         os.fsdecode(base64.b64decode(each["path_b64"])).removeprefix(f"{root}/"): each
         for each in found["items"]
     }
+    odd = os.fsdecode(ODD)
+    if odd not in by_path:  # borg 1.4 does not show the byte
+        odd = "caf?.txt"
+        assert not by_path[odd]["is_exact"]
     assert {path: each["changes"] for path, each in by_path.items()} == {
         "mode": ["mode"],
         "owner": ["owner"],
@@ -98,14 +104,14 @@ def test_everything_that_differs(product: Product, world: tuple[Path, int, int, 
         "old folder/a\nb": ["removed"],
         "new {now} folder": ["added"],
         "new {now} folder/wh?t": ["added"],
-        os.fsdecode(ODD): ["content"],
+        odd: ["content"],
         "pipe": ["removed"],
     }
     assert found["times_only"] >= 2  # the folder itself, and what was touched
     changed, new = by_path["changed"], by_path["new {now} folder/wh?t"]
     assert (changed["added_size"], changed["removed_size"]) == (8, 70)
     assert (new["added_size"], new["removed_size"], new["is_odd"]) == (5, None, False)
-    assert by_path[os.fsdecode(ODD)]["is_odd"]
+    assert by_path[odd]["is_odd"] == by_path[odd]["is_exact"]
     assert by_path["mode"]["mode_after"] == "-rwx------"
     assert by_path["owner"]["owner_before"] == "root:root"
     assert by_path["pipe"]["type"] == "fifo"
@@ -121,6 +127,8 @@ def test_only_some_paths(product: Product, world: tuple[Path, int, int, int]) ->
     number = started(product, after, before, paths=[f"{root}/sub"], paths_b64=[odd])
     job = product.wait_job(number)
     assert (job["status"], job["differences"]) == ("completed", 2), job
+    one = told(product, after, before, f"&path_b64={quote(odd)}")
+    assert (one["total"], one["items"][0]["changes"]) == (1, ["content"])
     inside = told(product, after, before, f"&path={root}/sub")
     assert [each["path"] for each in inside["items"]] == [f"{root}/sub/deep"]
     missing = product.get(f"/api/archives/{after}/diff/{before}?contents=true")
@@ -151,7 +159,8 @@ def test_other_chunks(product: Product, world: tuple[Path, int, int, int], tmp_p
         each["path"].removeprefix(f"{root}/"): each
         for each in told(product, before, after, "&change=content")["items"]
     }
-    assert set(found) == {"changed", "grown", "sub/deep", "caf\\xe9.txt"}
+    assert set(found) - {"caf\\xe9.txt", "caf?.txt"} == {"changed", "grown", "sub/deep"}
+    assert len(found) == 4
     assert found["changed"]["added_size"] is None
 
 
@@ -166,6 +175,23 @@ def test_borg_fails(product: Product, world: tuple[Path, int, int, int]) -> None
     assert (job["status"], job["error_code"]) == ("failed", "repository_missing"), job
     assert not (product.data_dir / "diffs" / f"{job['id']}.part").exists()
     assert not (product.data_dir / "diffs" / f"{job['id']}.db").exists()
+
+
+def test_a_full_disk(product: Product, world: tuple[Path, int, int, int]) -> None:
+    """The folder on a file system with less free space than is left to other jobs."""
+    _, _, before, after = world
+    folder = product.data_dir / "diffs"
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(folder)], check=True)
+    try:
+        (folder / "others").mkdir()  # control sweeps stray files, not folders
+        (folder / "others" / "filler").write_bytes(bytes(1_000_000))
+        job = product.wait_job(started(product, before, after))
+        left = [path.name for path in folder.iterdir()]
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+    assert (job["status"], job["error_code"]) == ("failed", "diff_unwritable"), job
+    assert "No space left" in job["error_message"]
+    assert left == ["others"]
 
 
 def test_a_cancelled_one_leaves_nothing(product: Product, tmp_path: Path) -> None:
