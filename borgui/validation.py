@@ -3,7 +3,7 @@
 import base64
 import binascii
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -64,6 +64,12 @@ def checked(model: type[Model], values: Mapping[str, Any]) -> Model:
 def path_fields(name: str, path: str) -> dict[str, str]:
     """A path as the API answers it: printable, and exact."""
     return {name: printable_path(path), f"{name}_b64": to_b64(path)}
+
+
+def paths_fields(name: str, paths: Sequence[str]) -> dict[str, list[str]]:
+    """Several paths, likewise."""
+    shown = [printable_path(path) for path in paths]
+    return {name: shown, f"{name}_b64": [to_b64(path) for path in paths]}
 
 
 def to_b64(path: str) -> str:

@@ -17,7 +17,7 @@ from borgui.jobs.archives import record_archive
 from borgui.jobs.job import Job
 from borgui.jobs.kind import Context, Kind, Outcome, Refused, Route, Step
 from borgui.jobs.outcomes import created
-from borgui.jobs.steps import borg_step, encode
+from borgui.jobs.steps import borg_step, encode, repository_of
 from borgui.models import Archive, Repository, Settings, now
 from borgui.roots import is_inside, named
 from borgui.security.permissions import Permission
@@ -53,9 +53,7 @@ PROGRESS = (
 
 
 def _steps(context: Context, job: BackupJob) -> list[Step]:
-    repository = job.repository
-    if repository is None:
-        raise Refused("repository_forgotten", "Its repository is no longer here.")
+    repository = repository_of(job)
     if not repository.source_directories:
         raise Refused("no_sources", "The repository has no source folders to back up.")
     _refuse_outside(context.settings.source_roots, repository.source_directories)

@@ -2,8 +2,8 @@
 
 from borgui.borg import commands
 from borgui.jobs.job import Job
-from borgui.jobs.kind import Context, Kind, Refused, Route, Step
-from borgui.jobs.steps import borg_step
+from borgui.jobs.kind import Context, Kind, Route, Step
+from borgui.jobs.steps import borg_step, repository_of
 from borgui.security.permissions import Permission
 
 
@@ -14,9 +14,7 @@ class BreakLockJob(Job):
 
 
 def _steps(_context: Context, job: BreakLockJob) -> list[Step]:
-    if job.repository is None:
-        raise Refused("repository_forgotten", "Its repository is no longer here.")
-    return [borg_step("break_lock", job.repository, commands.break_lock())]
+    return [borg_step("break_lock", repository_of(job), commands.break_lock())]
 
 
 BREAK_LOCK = Kind(

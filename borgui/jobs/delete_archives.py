@@ -12,7 +12,7 @@ from borgui.errors import Invalid
 from borgui.jobs.job import Job, Status
 from borgui.jobs.kind import Context, Kind, Outcome, Refused, Route, Step
 from borgui.jobs.repository_state import take_archives
-from borgui.jobs.steps import borg_step, verify_step
+from borgui.jobs.steps import borg_step, repository_of, verify_step
 from borgui.models import Archive, Repository
 from borgui.security.permissions import Permission
 from borgui.validation import Id, Input
@@ -45,9 +45,7 @@ def _check(_config: Config, _repository: Repository | None, options: dict[str, A
 
 
 def _steps(context: Context, job: DeleteJob) -> list[Step]:
-    repository = job.repository
-    if repository is None:
-        raise Refused("repository_forgotten", "Its repository is no longer here.")
+    repository = repository_of(job)
     # an archive of another repository is none of this one's
     wanted = set(_wanted(job.options))
     archives = context.session.scalars(

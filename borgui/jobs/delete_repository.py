@@ -5,7 +5,7 @@ from sqlalchemy.orm import Session
 from borgui.borg import commands, environment
 from borgui.jobs.job import Job, Status
 from borgui.jobs.kind import Context, Kind, Outcome, Refused, Step
-from borgui.jobs.steps import borg_step, verify_step
+from borgui.jobs.steps import borg_step, repository_of, verify_step
 from borgui.security.permissions import Permission
 
 
@@ -16,19 +16,18 @@ class DeleteRepositoryJob(Job):
 
 
 def _steps(_context: Context, job: DeleteRepositoryJob) -> list[Step]:
-    if job.repository is None:
-        raise Refused("repository_forgotten", "Its repository is no longer here.")
-    if job.repository.borg_id is None:
+    repository = repository_of(job)
+    if repository.borg_id is None:
         raise Refused(
             "repository_unknown",
             "It has never been opened, so what lies at its path may be somebody else's."
             " Forget it instead; its data stays.",
         )
     return [
-        verify_step(job.repository),
+        verify_step(repository),
         borg_step(
             "delete_repository",
-            job.repository,
+            repository,
             commands.delete_repository(),
             env=environment.CONFIRM_DELETE,
         ),

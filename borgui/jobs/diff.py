@@ -8,21 +8,22 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import JSON, BigInteger, ForeignKey, Index, Text
-from sqlalchemy.orm import Mapped, Session, mapped_column, object_session
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from borgui.borg import commands, selection
-from borgui.borg.display import printable_path
 from borgui.config import Config
 from borgui.errors import Invalid
 from borgui.jobs.job import Job, Status
 from borgui.jobs.kind import Context, Kind, Outcome, Refused, Route, Step
+from borgui.jobs.of_archive import looked_up
+from borgui.jobs.outcomes import told
 from borgui.jobs.selecting import Selection, selected
-from borgui.jobs.steps import borg_step, encode
+from borgui.jobs.steps import borg_step, encode, repository_of
 from borgui.live import timestamp
 from borgui.models import Archive, Repository, now
 from borgui.models.types import Instant, PathList
 from borgui.security.permissions import Permission
-from borgui.validation import to_b64
+from borgui.validation import paths_fields
 
 KEPT = timedelta(days=7)
 """How long its file stays."""
@@ -81,13 +82,7 @@ def _check(_config: Config, repository: Repository | None, options: dict[str, An
 
 def _begin(job: DiffJob) -> None:
     """Fill the columns from the options, so that the job can be read while it waits."""
-    session = job.repository and object_session(job.repository)
-    if session:
-        _take_over(
-            job,
-            session.get(Archive, job.options["archive_id"]),
-            session.get(Archive, job.options["other_id"]),
-        )
+    _take_over(job, looked_up(job), looked_up(job, "other_id"))
 
 
 def _take_over(job: DiffJob, archive: Archive | None, other: Archive | None) -> None:
@@ -99,9 +94,7 @@ def _take_over(job: DiffJob, archive: Archive | None, other: Archive | None) -> 
 
 
 def _steps(context: Context, job: DiffJob) -> list[Step]:
-    repository = job.repository
-    if repository is None:
-        raise Refused("repository_forgotten", "Its repository is no longer here.")
+    repository = repository_of(job)
     archive = context.session.get(Archive, job.options["archive_id"])
     other = context.session.get(Archive, job.options["other_id"])
     if not archive or not other or {archive.repository_id, other.repository_id} != {repository.id}:
@@ -115,7 +108,7 @@ def _steps(context: Context, job: DiffJob) -> list[Step]:
 
 
 def _settle(_session: Session, job: DiffJob, outcome: Outcome) -> None:
-    result = (outcome.get("result") or {}).get("diff") or {}
+    result = told(outcome, "diff")
     if outcome.get("status") == Status.COMPLETED:
         job.differences, job.times_only = result.get("total"), result.get("times_only")
         job.changes = result.get("counts") or {}
@@ -132,8 +125,7 @@ def _fields(job: DiffJob) -> dict[str, Any]:
         "archive": job.archive,
         "other_id": job.other_id,
         "other": job.other,
-        "paths": [printable_path(path) for path in job.paths],
-        "paths_b64": [to_b64(path) for path in job.paths],
+        **paths_fields("paths", job.paths),
         "differences": job.differences,
         "times_only": job.times_only,
         "changes": job.changes or None,

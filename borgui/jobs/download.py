@@ -10,22 +10,23 @@ import unicodedata
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import BigInteger, ForeignKey, String, Text
-from sqlalchemy.orm import Mapped, Session, mapped_column, object_session
+from sqlalchemy import BigInteger, ForeignKey, String
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from borgui.borg import commands, selection
-from borgui.borg.display import printable_path
 from borgui.config import Config
 from borgui.errors import Invalid
 from borgui.jobs.job import Job, Priority, Status
-from borgui.jobs.kind import Context, Kind, Outcome, Refused, Route, Step
+from borgui.jobs.kind import Context, Kind, Outcome, Route, Step
+from borgui.jobs.of_archive import OfArchive, archive_of, looked_up
+from borgui.jobs.outcomes import told
 from borgui.jobs.selecting import Selection, selected
-from borgui.jobs.steps import borg_step, encode
+from borgui.jobs.steps import borg_step, encode, repository_of
 from borgui.live import timestamp
 from borgui.models import Archive, Repository, now, read_settings
 from borgui.models.types import Instant, PathList
 from borgui.security.permissions import Permission
-from borgui.validation import to_b64
+from borgui.validation import paths_fields
 
 Format = Literal["file", "tar", "tar.zst", "zip"]
 
@@ -39,18 +40,13 @@ _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 """Unicode's categories of what cannot be seen, or turns the writing round."""
 
 
-class DownloadJob(Job):
+class DownloadJob(OfArchive, Job):
     """What was to be prepared, and what came of it. Sizes in bytes; paths exact."""
 
     __tablename__ = "download_jobs"
     __mapper_args__ = {"polymorphic_identity": "download"}
 
     id: Mapped[int] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
-    archive_id: Mapped[int | None] = mapped_column(
-        ForeignKey("archives.id", ondelete="SET NULL"), index=True
-    )
-    archive: Mapped[str] = mapped_column(Text, default="")
-    """Its name as it was, so that history stays readable when the archive is deleted."""
     paths: Mapped[list[str]] = mapped_column(PathList, default=list)
     """As the archive stores them; empty is all of it."""
     format: Mapped[str] = mapped_column(String(10), default="")
@@ -106,24 +102,18 @@ def _check(_config: Config, _repository: Repository | None, options: dict[str, A
 
 def _begin(job: DownloadJob) -> None:
     """Fill the columns from the options, so that the job can be read while it waits."""
-    session = job.repository and object_session(job.repository)
-    _take_over(job, session.get(Archive, job.options["archive_id"]) if session else None)
+    _take_over(job, looked_up(job))
 
 
 def _take_over(job: DownloadJob, archive: Archive | None) -> None:
-    if archive is not None:
-        job.archive_id, job.archive = archive.id, archive.name
+    job.name_archive(archive)
     job.paths = [each.path for each in selected(job.options)]
     job.format = job.options["format"]
 
 
 def _steps(context: Context, job: DownloadJob) -> list[Step]:
-    repository = job.repository
-    if repository is None:
-        raise Refused("repository_forgotten", "Its repository is no longer here.")
-    archive = context.session.get(Archive, job.options["archive_id"])
-    if archive is None or archive.repository_id != repository.id:
-        raise Refused("archive_gone", "The archive is no longer there.")
+    archive = archive_of(context.session, job)
+    repository = repository_of(job)
     _take_over(job, archive)
     chosen = selected(job.options)
     paths = selection.arguments(chosen)
@@ -140,7 +130,7 @@ def _steps(context: Context, job: DownloadJob) -> list[Step]:
 
 
 def _settle(session: Session, job: DownloadJob, outcome: Outcome) -> None:
-    result = (outcome.get("result") or {}).get("download") or {}
+    result = told(outcome, "download")
     job.eta_seconds = None
     if outcome.get("status") == Status.COMPLETED:
         job.nfiles, job.file_size = result.get("nfiles"), result.get("file_size")
@@ -154,8 +144,7 @@ def _fields(job: DownloadJob) -> dict[str, Any]:
     return {
         "archive_id": job.archive_id,
         "archive": job.archive,
-        "paths": [printable_path(path) for path in job.paths],
-        "paths_b64": [to_b64(path) for path in job.paths],
+        **paths_fields("paths", job.paths),
         "format": job.format,
         "file_name": job.offered_name,
         "file_size": job.file_size,

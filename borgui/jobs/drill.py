@@ -6,21 +6,22 @@ A row that completed is that proof: every file of the sample came back and was i
 from typing import Any
 
 from pydantic import Field, ValidationInfo, field_validator
-from sqlalchemy import BigInteger, ForeignKey, Text, select
+from sqlalchemy import BigInteger, ForeignKey, select
 from sqlalchemy.orm import Mapped, Session, mapped_column, object_session
 
 from borgui.borg import commands
-from borgui.borg.display import printable_path
 from borgui.config import Config
 from borgui.errors import Conflict, Invalid
 from borgui.jobs.job import Job, Status
 from borgui.jobs.kind import Context, Kind, Outcome, Refused, Route, Step
-from borgui.jobs.selecting import decoded
-from borgui.jobs.steps import borg_step, encode
+from borgui.jobs.of_archive import OfArchive, archive_of, looked_up
+from borgui.jobs.outcomes import told
+from borgui.jobs.selecting import decoded_paths
+from borgui.jobs.steps import borg_step, encode, repository_of
 from borgui.models import Archive, Repository
 from borgui.models.types import PathList
 from borgui.security.permissions import Permission
-from borgui.validation import Id, Input, to_b64
+from borgui.validation import Id, Input, paths_fields
 
 SAMPLE = 200
 """Files of a drill that says nothing else."""
@@ -30,18 +31,16 @@ MOST = 1000
 PROGRESS = ("nfiles", "restored_size")
 
 
-class DrillJob(Job):
-    """What was to be proved, and what came of it. Sizes in bytes; paths exact."""
+class DrillJob(OfArchive, Job):
+    """What was to be proved, and what came of it. Sizes in bytes; paths exact.
+
+    Where the newest archive is meant, it is chosen when the job is admitted.
+    """
 
     __tablename__ = "drill_jobs"
     __mapper_args__ = {"polymorphic_identity": "drill"}
 
     id: Mapped[int] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
-    archive_id: Mapped[int | None] = mapped_column(
-        ForeignKey("archives.id", ondelete="SET NULL"), index=True
-    )
-    archive: Mapped[str] = mapped_column(Text, default="")
-    """Its name as it was; empty until the newest one is chosen, when the job is admitted."""
     sample: Mapped[int | None]
     """Files chosen by chance; None is every file of the archive."""
     nfiles: Mapped[int | None] = mapped_column(BigInteger)
@@ -106,31 +105,19 @@ def _newest(session: Session, repository: Repository) -> Archive | None:
 def _begin(job: DrillJob) -> None:
     """Fill the columns from the options, so that the job can be read while it waits."""
     job.sample = None if job.options.get("all") else job.options.get("sample") or SAMPLE
-    session = job.repository and object_session(job.repository)
-    wanted = job.options.get("archive_id")
-    _name(job, session.get(Archive, wanted) if session and wanted else None)
-
-
-def _name(job: DrillJob, archive: Archive | None) -> None:
-    if archive is not None:
-        job.archive_id, job.archive = archive.id, archive.name
+    job.name_archive(looked_up(job))
 
 
 def _steps(context: Context, job: DrillJob) -> list[Step]:
-    repository = job.repository
-    if repository is None:
-        raise Refused("repository_forgotten", "Its repository is no longer here.")
-    wanted = job.options.get("archive_id")
-    if wanted is None:
-        archive = _newest(context.session, repository)
-        if archive is None:
-            raise Refused("no_archive", "There is no archive yet that could be restored from.")
+    repository = repository_of(job)
+    if job.options.get("archive_id") is not None:
+        archive: Archive | None = archive_of(context.session, job)
     else:
-        archive = context.session.get(Archive, wanted)
-        if archive is None or archive.repository_id != repository.id:
-            raise Refused("archive_gone", "The archive is no longer there.")
+        archive = _newest(context.session, repository)
+    if archive is None:
+        raise Refused("no_archive", "There is no archive yet that could be restored from.")
     _begin(job)  # a job that follows on another has its options only
-    _name(job, archive)
+    job.name_archive(archive)
     parameters = {
         "archive": archive.name,
         "sample": job.sample,
@@ -142,7 +129,7 @@ def _steps(context: Context, job: DrillJob) -> list[Step]:
 
 
 def _settle(_session: Session, job: DrillJob, outcome: Outcome) -> None:
-    result = (outcome.get("result") or {}).get("drill") or {}
+    result = told(outcome, "drill")
     for name in (
         *PROGRESS,
         "compared_with_source",
@@ -153,8 +140,7 @@ def _settle(_session: Session, job: DrillJob, outcome: Outcome) -> None:
         setattr(job, name, result.get(name))
     if outcome.get("status") != Status.COMPLETED and not job.differing_count:
         job.differing_count = None  # not all were compared
-    paths = result.get("differing_b64")
-    job.differing = None if paths is None else [decoded(each) for each in paths]
+    job.differing = decoded_paths(result, "differing_b64")
 
 
 def _last_word(job: DrillJob) -> str | None:
@@ -184,11 +170,7 @@ def _fields(job: DrillJob) -> dict[str, Any]:
 
 
 def _details(job: DrillJob) -> dict[str, Any]:
-    paths = job.differing or []
-    return {
-        "differing": [printable_path(path) for path in paths],
-        "differing_b64": [to_b64(path) for path in paths],
-    }
+    return paths_fields("differing", job.differing or [])
 
 
 DRILL = Kind(

@@ -2,10 +2,10 @@
 
 from borgui.borg import commands
 from borgui.jobs.job import Job
-from borgui.jobs.kind import Context, Kind, Refused, Step
+from borgui.jobs.kind import Context, Kind, Step
 from borgui.jobs.refresh import listing_steps
 from borgui.jobs.repository_state import mark_pending, settle_opening
-from borgui.jobs.steps import borg_step
+from borgui.jobs.steps import borg_step, repository_of
 from borgui.security.permissions import Permission
 
 
@@ -16,9 +16,7 @@ class ImportJob(Job):
 
 
 def _steps(_context: Context, job: ImportJob) -> list[Step]:
-    repository = job.repository
-    if repository is None:
-        raise Refused("repository_forgotten", "Its repository is no longer here.")
+    repository = repository_of(job)
     steps = listing_steps(repository)
     if repository.key is not None:
         key = borg_step("key_import", repository, commands.key_import(), stdin=repository.key)

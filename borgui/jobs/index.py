@@ -7,7 +7,7 @@ from sqlalchemy import select
 from borgui.borg import commands
 from borgui.jobs.job import Job
 from borgui.jobs.kind import Context, Kind, Refused, Step
-from borgui.jobs.steps import borg_step
+from borgui.jobs.steps import borg_step, repository_of
 from borgui.models import Archive
 from borgui.security.permissions import Permission
 
@@ -22,9 +22,7 @@ class IndexJob(Job):
 
 
 def _steps(context: Context, job: IndexJob) -> list[Step]:
-    repository = job.repository
-    if repository is None:
-        raise Refused("repository_forgotten", "Its repository is no longer here.")
+    repository = repository_of(job)
     archive = context.session.get(Archive, job.options.get("archive_id"))
     if archive is None or archive.repository_id != repository.id:
         raise Refused("archive_not_found", "The archive is no longer there.")

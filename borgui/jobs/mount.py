@@ -4,20 +4,21 @@
 """
 
 import re
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 from pydantic import Field
-from sqlalchemy import ForeignKey, String, Text
-from sqlalchemy.orm import Mapped, Session, mapped_column, object_session
+from sqlalchemy import ForeignKey, String
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from borgui.borg import commands
 from borgui.jobs.job import Job, Priority
-from borgui.jobs.kind import Context, Kind, Outcome, Refused, Route, Step
-from borgui.jobs.steps import borg_step, encode
+from borgui.jobs.kind import Context, Kind, Outcome, Route, Step
+from borgui.jobs.of_archive import OfArchive, archive_of, looked_up
+from borgui.jobs.outcomes import told
+from borgui.jobs.steps import borg_step, encode, repository_of
 from borgui.live import timestamp
-from borgui.models import Archive, Settings, now
+from borgui.models import Settings, now
 from borgui.models.types import Instant, PathBytes
 from borgui.security.permissions import Permission
 from borgui.validation import Input, path_fields
@@ -47,18 +48,13 @@ _SAID = {
 }
 
 
-class MountJob(Job):
+class MountJob(OfArchive, Job):
     """What is mounted, where and how long."""
 
     __tablename__ = "mount_jobs"
     __mapper_args__ = {"polymorphic_identity": "mount"}
 
     id: Mapped[int] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
-    archive_id: Mapped[int | None] = mapped_column(
-        ForeignKey("archives.id", ondelete="SET NULL"), index=True
-    )
-    archive: Mapped[str] = mapped_column(Text, default="")
-    """Its name as it was, so that history stays readable when the archive is deleted."""
     lease_minutes: Mapped[int] = mapped_column(default=DEFAULT_MINUTES)
     mountpoint: Mapped[str | None] = mapped_column(PathBytes)
     expires_at: Mapped[datetime | None] = mapped_column(Instant)
@@ -84,20 +80,13 @@ def mountpoint_name(archive: str, job: int) -> str:
 
 def _begin(job: MountJob) -> None:
     """Fill the columns from the options, so that the job can be read while it waits."""
-    session = job.repository and object_session(job.repository)
-    archive = session.get(Archive, job.options["archive_id"]) if session else None
-    if archive is not None:
-        job.archive_id, job.archive = archive.id, archive.name
+    job.name_archive(looked_up(job))
     job.lease_minutes = job.options.get("lease_minutes", DEFAULT_MINUTES)
 
 
 def _steps(context: Context, job: MountJob) -> list[Step]:
-    repository = job.repository
-    if repository is None:
-        raise Refused("repository_forgotten", "Its repository is no longer here.")
-    archive = context.session.get(Archive, job.options["archive_id"])
-    if archive is None or archive.repository_id != repository.id:
-        raise Refused("archive_gone", "The archive is no longer there.")
+    archive = archive_of(context.session, job)
+    repository = repository_of(job)
     job.archive = archive.name
     job.mountpoint = str(context.config.mounts / mountpoint_name(archive.name, job.id))
     job.expires_at = now() + timedelta(minutes=job.lease_minutes)
@@ -110,10 +99,10 @@ def _steps(context: Context, job: MountJob) -> list[Step]:
 
 
 def _settle(_session: Session, job: MountJob, outcome: Outcome) -> None:
-    told: Mapping[str, Any] = (outcome.get("result") or {}).get("mount") or {}
-    mounted_at = told.get("mounted_at")
+    result = told(outcome, "mount")
+    mounted_at = result.get("mounted_at")
     job.mounted_at = datetime.fromisoformat(mounted_at) if mounted_at else None
-    job.ended_by = _ENDED_BY.get(str(told.get("ended")))
+    job.ended_by = _ENDED_BY.get(str(result.get("ended")))
     if job.gave_way_to is not None and outcome.get("status") != "failed":
         job.ended_by = JOB
 

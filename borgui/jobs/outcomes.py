@@ -25,6 +25,11 @@ def described(outcome: Outcome) -> Listed | None:
     return None if raw is None else parse_info(raw)
 
 
+def told(outcome: Outcome, step: str) -> dict[str, Any]:
+    """The step's part of the outcome's ``result``; empty where it has none."""
+    return (outcome.get("result") or {}).get(step) or {}
+
+
 def _result(outcome: Outcome, step: str) -> bytes | None:
     found: Any = (outcome.get("result") or {}).get(step)
     return None if found is None else json.dumps(found).encode()

@@ -6,9 +6,9 @@ from sqlalchemy.orm import Session
 from borgui.borg import commands
 from borgui.borg.causes import NOTHING_CHANGED
 from borgui.jobs.job import Job, Priority, Status, Trigger
-from borgui.jobs.kind import Context, Kind, Outcome, Refused, Route, Step
+from borgui.jobs.kind import Context, Kind, Outcome, Route, Step
 from borgui.jobs.repository_state import take_archives
-from borgui.jobs.steps import borg_step
+from borgui.jobs.steps import borg_step, repository_of
 from borgui.models import Repository
 from borgui.security.permissions import Permission
 
@@ -31,9 +31,7 @@ def listing_steps(repository: Repository) -> list[Step]:
 
 
 def _steps(_context: Context, job: RefreshJob) -> list[Step]:
-    if job.repository is None:
-        raise Refused("repository_forgotten", "Its repository is no longer here.")
-    return listing_steps(job.repository)
+    return listing_steps(repository_of(job))
 
 
 def _settle(session: Session, job: RefreshJob, outcome: Outcome) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
-from sqlalchemy import BigInteger, ForeignKey, Text, select
+from sqlalchemy import BigInteger, ForeignKey, select
 from sqlalchemy.orm import Mapped, Session, mapped_column, object_session
 
 from borgui.borg import commands, selection
@@ -18,27 +18,24 @@ from borgui.config import Config
 from borgui.errors import Invalid
 from borgui.jobs.job import Job, Priority, Status
 from borgui.jobs.kind import Context, Kind, Outcome, Refused, Route, Step
-from borgui.jobs.selecting import Selection, decoded, selected, short
-from borgui.jobs.steps import borg_step, encode
+from borgui.jobs.of_archive import OfArchive, archive_of, looked_up
+from borgui.jobs.outcomes import told
+from borgui.jobs.selecting import Selection, decoded, decoded_paths, selected, short
+from borgui.jobs.steps import borg_step, encode, repository_of
 from borgui.models import Archive, Repository, read_settings
 from borgui.models.types import PathBytes, PathList
 from borgui.roots import canonical, is_inside, named
 from borgui.security.permissions import Permission
-from borgui.validation import PathB64, PathText, path_fields, to_b64
+from borgui.validation import PathB64, PathText, path_fields, paths_fields, to_b64
 
 
-class RestoreJob(Job):
+class RestoreJob(OfArchive, Job):
     """What was to be restored, and what came of it. Sizes in bytes; paths exact."""
 
     __tablename__ = "restore_jobs"
     __mapper_args__ = {"polymorphic_identity": "restore"}
 
     id: Mapped[int] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
-    archive_id: Mapped[int | None] = mapped_column(
-        ForeignKey("archives.id", ondelete="SET NULL"), index=True
-    )
-    archive: Mapped[str] = mapped_column(Text, default="")
-    """Its name as it was, so that history stays readable when the archive is deleted."""
     destination: Mapped[str] = mapped_column(PathBytes, default="")
     paths: Mapped[list[str]] = mapped_column(PathList, default=list)
     """As the archive stores them; empty is all of it."""
@@ -142,15 +139,12 @@ def _destination(options: dict[str, Any]) -> str:
 
 def _begin(job: RestoreJob) -> None:
     """Fill the columns from the options, so that the job can be read while it waits."""
-    session = job.repository and object_session(job.repository)
-    archive = session.get(Archive, job.options["archive_id"]) if session else None
-    _take_over(job, archive)
+    _take_over(job, looked_up(job))
 
 
 def _take_over(job: RestoreJob, archive: Archive | None) -> None:
     options = job.options
-    if archive is not None:
-        job.archive_id, job.archive = archive.id, archive.name
+    job.name_archive(archive)
     job.destination = _destination(options)
     job.paths = [each.path for each in selected(options)]
     job.strip_components = options.get("strip_components") or 0
@@ -159,12 +153,8 @@ def _take_over(job: RestoreJob, archive: Archive | None) -> None:
 
 
 def _steps(context: Context, job: RestoreJob) -> list[Step]:
-    repository = job.repository
-    if repository is None:
-        raise Refused("repository_forgotten", "Its repository is no longer here.")
-    archive = context.session.get(Archive, job.options["archive_id"])
-    if archive is None or archive.repository_id != repository.id:
-        raise Refused("archive_gone", "The archive is no longer there.")
+    archive = archive_of(context.session, job)
+    repository = repository_of(job)
     if fault := _outside(context.settings.restore_roots, job.options):
         raise Refused("destination_outside_roots", f"{fault} Nothing was restored.")
     _take_over(job, archive)
@@ -195,8 +185,7 @@ def _repositories(session: Session, machine: str) -> list[str]:
 
 
 def _settle(_session: Session, job: RestoreJob, outcome: Outcome) -> None:
-    results = outcome.get("result") or {}
-    result = results.get("preview" if job.dry_run else "extract") or {}
+    result = told(outcome, "preview" if job.dry_run else "extract")
     if outcome.get("status") == Status.COMPLETED or not job.overwrite:
         # Until it is in its place, what borg had extracted counts for nothing.
         job.nfiles = result.get("nfiles", 0 if job.started_at else None)
@@ -206,17 +195,12 @@ def _settle(_session: Session, job: RestoreJob, outcome: Outcome) -> None:
         job.restored_size = result.get("restored_size", job.restored_size)
     job.eta_seconds = None
     job.left_alone_count = result.get("left_count")
-    job.left_alone = _list(result, "left_b64")
-    job.matched = _list(result, "matched_b64")
-    job.unmatched = _list(result, "unmatched_b64")
+    job.left_alone = decoded_paths(result, "left_b64")
+    job.matched = decoded_paths(result, "matched_b64")
+    job.unmatched = decoded_paths(result, "unmatched_b64")
     partial = result.get("partial_file_b64")
     if partial and outcome.get("status") != Status.COMPLETED:
         job.partial_file = decoded(partial)
-
-
-def _list(result: dict[str, Any], name: str) -> list[str] | None:
-    given = result.get(name)
-    return None if given is None else [decoded(each) for each in given]
 
 
 # -- how it is shown ---------------------------------------------------------------------------
@@ -228,8 +212,7 @@ def _fields(job: RestoreJob) -> dict[str, Any]:
         "archive_id": job.archive_id,
         "archive": job.archive,
         **path_fields("destination", job.destination),
-        "paths": [printable_path(path) for path in job.paths],
-        "paths_b64": [to_b64(path) for path in job.paths],
+        **paths_fields("paths", job.paths),
         "strip_components": job.strip_components,
         "overwrite": job.overwrite,
         "dry_run": job.dry_run,
@@ -243,9 +226,7 @@ def _fields(job: RestoreJob) -> dict[str, Any]:
 def _details(job: RestoreJob) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name in ("left_alone", "matched", "unmatched"):
-        paths = getattr(job, name) or []
-        found[name] = [printable_path(path) for path in paths]
-        found[f"{name}_b64"] = [to_b64(path) for path in paths]
+        found |= paths_fields(name, getattr(job, name) or [])
     return found
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import os
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
@@ -61,3 +62,9 @@ def selected(options: dict[str, Any]) -> list[Selected]:
 def decoded(text: str) -> str:
     """A path from base64 of its bytes."""
     return os.fsdecode(base64.b64decode(text))
+
+
+def decoded_paths(result: Mapping[str, Any], name: str) -> list[str] | None:
+    """A list of such paths in what a worker told; None where it told none."""
+    given = result.get(name)
+    return None if given is None else [decoded(each) for each in given]

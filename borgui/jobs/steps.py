@@ -6,8 +6,16 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from borgui.borg import commands, environment
-from borgui.jobs.kind import Step
+from borgui.jobs.job import Job
+from borgui.jobs.kind import Refused, Step
 from borgui.models import Archive, Repository
+
+
+def repository_of(job: Job) -> Repository:
+    """The repository of a job that is to run; :class:`Refused` where it has been forgotten."""
+    if job.repository is None:
+        raise Refused("repository_forgotten", "Its repository is no longer here.")
+    return job.repository
 
 
 def encode(path: str) -> str:
