@@ -9,11 +9,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from redis import Redis
 
 from borgui import live
 from borgui.config import Config
 from tests.valkey_server import RedisServer
+
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")  # the suite shares two cores with borg: slow is no finding
 
 
 @pytest.fixture(scope="session")

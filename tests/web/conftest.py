@@ -1,6 +1,8 @@
 """The application on a database of its own, and people of each role."""
 
+import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import pytest
 from flask import Flask
@@ -9,19 +11,51 @@ from flask.testing import FlaskClient
 from borgui import create_app
 from borgui.config import Config
 from borgui.models import Base, Session
-from borgui.security import tokens
+from borgui.models.session import configure, engine
+from borgui.security import keys, tokens
+from borgui.security.sealing import Sealer
+from tests.valkey_server import RedisServer
 from tests.web.world import Someone, add_repository, add_user
 
 
-@pytest.fixture
-def app(config: Config) -> Iterator[Flask]:
-    """The application with an empty database."""
+@dataclass(frozen=True)
+class Made:
+    """An application with what an empty one has in its data folder."""
+
+    app: Flask
+    config: Config
+    database: bytes
+
+
+@pytest.fixture(scope="session")
+def _made(tmp_path_factory: pytest.TempPathFactory, _server: RedisServer) -> Made:
+    """Made once: that takes longer than most tests."""
+    config = Config(data_dir=tmp_path_factory.mktemp("web") / "data", redis_url=_server.url)
     app = create_app(config)
-    engine = Session.get_bind()
-    Base.metadata.create_all(engine)
-    yield app
+    Base.metadata.create_all(engine())
+    engine().dispose()  # with the last connection the file is whole
+    return Made(app, config, (config.data_dir / "borgui.db").read_bytes())
+
+
+@pytest.fixture
+def config(_made: Made, redis_server: RedisServer) -> Config:
+    """The settings of the application, with an empty database and data folder."""
+    folder = _made.config.data_dir
+    for path in folder.iterdir():
+        if path.name != keys.FILE_NAME:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    _made.config.make_folders()
+    (folder / "borgui.db").write_bytes(_made.database)
+    return _made.config
+
+
+@pytest.fixture
+def app(config: Config, _made: Made) -> Iterator[Flask]:
+    """The application with an empty database."""
+    own = configure(config.sqlalchemy_url, Sealer(keys.load(config)))
+    yield _made.app
     Session.remove()
-    engine.dispose()
+    own.dispose()
 
 
 @pytest.fixture

@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from flask import Flask
 
-from borgui import folders
+from borgui import create_app, folders
+from borgui.config import Config
 from borgui.jobs.job import Status
 from borgui.security import access
 from borgui.security.permissions import Permission, Role, allows
@@ -44,7 +45,8 @@ def test_every_route_states_its_permission(app: Flask) -> None:
     assert {name for name in endpoints if access.permission_of(name) is None} == set()
 
 
-def test_a_route_that_states_nothing_keeps_the_application_from_starting(app: Flask) -> None:
+def test_a_route_that_states_nothing_keeps_the_application_from_starting(config: Config) -> None:
+    app = create_app(config)
     app.add_url_rule("/forgotten", "forgotten", lambda: "")
     with pytest.raises(LookupError, match="forgotten"):
         access.check_complete(app)

@@ -14,10 +14,11 @@ from flask import Flask
 from sqlalchemy import Engine, event
 from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
 
-from borgui import outages
+from borgui import create_app, outages
 from borgui.config import Config
 from borgui.jobs.job import Job, Status
-from borgui.models import Archive, Repository, Session, Token, now
+from borgui.models import Archive, Base, Repository, Session, Token, now
+from borgui.models.session import engine
 from tests.valkey_server import RedisServer
 from tests.web.world import Someone, add_job, add_repository
 
@@ -34,6 +35,17 @@ def config(tmp_path: Path, redis_server: RedisServer) -> Iterator[Config]:
         yield config
     finally:
         subprocess.run(["umount", "-l", disk], check=True)
+
+
+@pytest.fixture
+def app(config: Config) -> Iterator[Flask]:
+    """An application of its own, on that disk."""
+    app = create_app(config)
+    own = engine()
+    Base.metadata.create_all(own)
+    yield app
+    Session.remove()
+    own.dispose()
 
 
 def fill(folder: Path) -> Path:
