@@ -7,14 +7,14 @@ machine's supervisor, which ends it with everything else.
 from contextlib import suppress
 from pathlib import Path
 
-from borgui.runner import context, horse, process
+from borgui.runner import context, horse, process, stopping
 
 
 def run_job(job: int, attempt: int, sealed: str) -> None:
     """Have this attempt of a job run by a horse of its own; returns at once."""
 
     def run() -> None:
-        horse.install_signals()
+        stopping.install_signals()
         process.release_signals()
         with suppress(OSError):  # a name for ps and top; the kernel keeps 15 bytes of it
             Path("/proc/self/comm").write_text(f"borgui job {job}"[:15])

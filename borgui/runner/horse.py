@@ -5,13 +5,11 @@ Redis, before the process ends; only a SIGKILL leaves that to the machine's supe
 """
 
 import os
-import signal
 import time
 import traceback
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from types import FrameType
 from typing import Any, NoReturn
 
 from redis.exceptions import RedisError
@@ -21,7 +19,18 @@ from borgui.borg import commands
 from borgui.borg.display import IN_DETAIL, command_line, printable_path
 from borgui.borg.evidence import MAX_WARNINGS, BackupWarning
 from borgui.borg.progress import Progress
-from borgui.runner import acts, context, locks, outcome, process, program, runfile, steps
+from borgui.runner import (
+    acts,
+    context,
+    leaving,
+    locks,
+    outcome,
+    process,
+    program,
+    runfile,
+    steps,
+    stopping,
+)
 from borgui.runner.failure import FailedError
 from borgui.runner.logfile import JobLog
 from borgui.runner.masking import Mask
@@ -29,32 +38,12 @@ from borgui.runner.publisher import Publisher
 from borgui.runner.spec import Spec, SpecError, Step
 from borgui.security.sealing import SealError, open_spec
 
-KEEP_SECONDS = 30
-"""How long a horse that could not write its outcome to disk waits for control to have it."""
-
 STOPPED = {
     "cancelled": (None, "It was cancelled."),
     "time_limit": ("time_limit", "It was ended: it took longer than its time limit."),
     "stopped": outcome.STOPPED,
     "worker_killed": outcome.WORKER_KILLED,
 }
-
-
-class _Signals:
-    worker = 0
-    stop: str | None = None
-
-
-def install_signals() -> None:
-    """SIGTERM is noted and obeyed at the next look; Ctrl-C in a terminal is the worker's."""
-    _Signals.worker = os.getppid()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _note_stop)
-
-
-def _note_stop(_number: int, _frame: FrameType | None) -> None:
-    # the kernel sends it when the worker dies, the worker when borgui is stopped
-    _Signals.stop = "stopped" if os.getppid() == _Signals.worker else "worker_killed"
 
 
 def run_job(job: int, attempt: int, sealed: str) -> None:
@@ -67,7 +56,7 @@ def run_job(job: int, attempt: int, sealed: str) -> None:
         return
     if was_run:
         horse.run(sealed)
-    if _Signals.stop:
+    if stopping.reason():
         # RQ's own ending talks to Redis, and its worker may be dead already.
         os._exit(1)
 
@@ -259,8 +248,8 @@ class Horse:
 
     def stop_reason(self) -> str | None:
         """Why the job must end now, if it must."""
-        if _Signals.stop is not None:
-            return _Signals.stop
+        if (stop := stopping.reason()) is not None:
+            return stop
         if self._publisher.cancelled:
             return "cancelled"
         if self._deadline is not None and time.monotonic() >= self._deadline:
@@ -350,7 +339,8 @@ class Horse:
         self._outcome["exit_code"] = ended.exit_code
         self._outcome["warning_count"] += verdict.warning_count
         kept = self._outcome["warnings"]
-        kept += [self._masked(each.as_json()) for each in verdict.warnings][: 500 - len(kept)]
+        room = MAX_WARNINGS - len(kept)
+        kept += [self._masked(each.as_json()) for each in verdict.warnings[:room]]
         self._outcome["unread_sources"] += map(printable_path, verdict.unread_sources)
 
     def warn(self, message: str, path: str | None = None) -> None:
@@ -401,7 +391,7 @@ class Horse:
         self.log.line(failed.message)
 
     def _leave(self) -> None:
-        """Outcome to disk, then to Redis, then word to control, then the lock."""
+        """The outcome to where control finds it, then the lock."""
         if self.log.problem is not None:
             self._outcome["notes"].append(f"The log file is not whole: {self.log.problem}.")
         self.log.close()
@@ -411,52 +401,9 @@ class Horse:
             "log_size": self.log.end,
             "log_truncated": self.log.capped.truncated,
         }
-        is_kept = self._keep()
-        is_told = self._publish()
-        if not is_kept:
-            self._hold_on(is_told=is_told)
+        leaving.leave(self.config, self._redis, self._publisher, self._outcome)
         if self._file is not None:
             self._file.remove()
-
-    def _keep(self) -> bool:
-        try:
-            outcome.write(self.config.run, self._outcome)
-        except OSError as error:
-            process.log.warning("job %s: outcome not on disk: %s", self.job, error)
-            return False
-        return True
-
-    def _publish(self) -> bool:
-        """Write the hash and tell control. Where this fails the supervisor does it later."""
-        self._publisher.set(**self._outcome["progress"])
-        if not self._publisher.end(self._outcome):
-            return False
-        try:
-            queueing.enqueue_control(self._redis, queueing.FINISH, self.job, self.attempt)
-        except RedisError as error:
-            process.log.warning("job %s: control is not told: %s", self.job, error)
-            return False
-        return True
-
-    def _hold_on(self, *, is_told: bool) -> None:
-        """The outcome is not on disk: stay until it is, or until control has it.
-
-        Without Redis there is nobody else who knows it, so then there is no end to the waiting
-        but a SIGTERM.
-        """
-        deadline = time.monotonic() + KEEP_SECONDS
-        while not _Signals.stop and not (is_told and time.monotonic() > deadline):
-            if self._keep() or (is_told and self._is_settled()):
-                return
-            is_told = is_told or self._publish()
-            time.sleep(0.5)
-
-    def _is_settled(self) -> bool:
-        try:
-            settled = live.acknowledged(self._redis, self.config.machine)
-        except RedisError:
-            return False
-        return f"{self.job}:{self.attempt}" in settled
 
 
 def _breaking(step: Step) -> Step:

@@ -14,7 +14,12 @@ from rq.job import Job
 from rq.worker import Worker
 
 from borgui import queueing
-from borgui.runner import context, horse, process
+from borgui.runner import (
+    context,
+    horse,  # noqa: F401 - read once, here, and not in each horse
+    process,
+    stopping,
+)
 
 
 class ForkingWorker(queueing.ListedCalls, Worker):
@@ -89,7 +94,7 @@ class MachineWorker(ForkingWorker):
 
     def setup_work_horse_signals(self) -> None:
         """A horse notes SIGTERM, ends its borg and writes an outcome."""
-        horse.install_signals()
+        stopping.install_signals()
 
 
 class QuickWorker(ForkingWorker):
