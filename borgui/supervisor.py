@@ -32,6 +32,10 @@ WATCHED = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHL
 """Blocked in the parent and waited for: nothing of its work is ever cut in two."""
 STOP_GRACE = 25.0
 """Seconds from SIGTERM to SIGKILL; more than a worker gives its borg."""
+ADOPTED_GRACE = 12.0
+"""The same for what was left to us, such as a mount: a little more than it gives its borg."""
+LAST_GRACE = 1.0
+"""Seconds after SIGKILL until what is still there is left alone: the kernel has not let it go."""
 
 
 class AlreadyRunning(Exception):
@@ -61,6 +65,10 @@ class Supervisor:
     instance: str = field(default_factory=lambda: secrets.token_hex(8))
     _stopping: bool = False
     _tick_after: float = 0.0
+    _sessions: set[int] = field(default_factory=set)
+    """Of the children there are and were: each has one of its own, which its forks stay in."""
+    _told: dict[int, float] = field(default_factory=dict)
+    """What was left to us and has been told to end, and when."""
 
     def add(self, child: Child) -> None:
         """Have ``child`` started by :meth:`run`."""
@@ -88,35 +96,54 @@ class Supervisor:
 
     def stop(self) -> None:
         """End every child, those that others need last, and first what they have left to us."""
+        began = time.monotonic()
         for pid in self._adopted():
-            _signal(pid, signal.SIGTERM)
+            self._tell(pid)
         for order in sorted({child.stop_first for child in self.children}):
             group = [each for each in self.children if each.stop_first == order and each.pid]
-            for child in group:
-                _signal(child.pid, signal.SIGTERM)
+            obeying = [child for child in group if _signal(child.pid, signal.SIGTERM)]
             deadline = time.monotonic() + STOP_GRACE
-            while any(each.pid for each in group) and time.monotonic() < deadline:
+            while any(each.pid for each in obeying) and time.monotonic() < deadline:
                 self._reap()
                 time.sleep(0.02)
-            for child in group:
+            for child in obeying:
                 _signal(child.pid, signal.SIGKILL)
-            self._end_adopted(deadline)
+            self._end_adopted(began + ADOPTED_GRACE)
         self._reap()
 
     def _end_adopted(self, deadline: float) -> None:
         """End what detached itself below a child, such as a mount: it uses what is ended next."""
-        told: set[int] = set()
-        while (left := self._adopted()) and time.monotonic() < deadline:
-            for pid in left - told:
-                _signal(pid, signal.SIGTERM)
-            told |= left
+        while True:
             self._reap()
+            moment = time.monotonic()
+            left = self._adopted()
+            for pid in left:
+                self._tell(pid)
+                if moment > deadline:
+                    _signal(pid, signal.SIGKILL)
+            if all(moment > max(deadline, self._told[pid]) + LAST_GRACE for pid in left):
+                return
             time.sleep(0.05)
-        for pid in left:
-            _signal(pid, signal.SIGKILL)
+
+    def _tell(self, pid: int) -> None:
+        if pid not in self._told:
+            self._told[pid] = time.monotonic()
+            _signal(pid, signal.SIGTERM)
 
     def _adopted(self) -> set[int]:
-        return process.children_of(os.getpid()) - {child.pid for child in self.children}
+        """What a child of ours has forked, or a program it has started, and left to us.
+
+        There may be others, which are waited for and never signalled: whatever had this process
+        as its parent before it was borgui, and every orphan of a container where it is the first.
+        """
+        others = process.children_of(os.getpid()) - {child.pid for child in self.children}
+        return {pid for pid in others if self._is_ours(pid)}
+
+    def _is_ours(self, pid: int) -> bool:
+        try:
+            return os.getsid(pid) in self._sessions or process.is_marked(pid, self.instance)
+        except ProcessLookupError:
+            return False
 
     def _tick(self) -> None:
         """Nothing that goes wrong beside the children may end them: a backup can take hours."""
@@ -144,6 +171,7 @@ class Supervisor:
     def _start(self, child: Child) -> None:
         child.started_at = time.monotonic()
         child.pid = fork(child.name, child.target)
+        self._sessions.add(child.pid)
 
     def _reap(self) -> None:
         """Wait for whatever has ended: a child, or an orphan that became ours."""
@@ -271,13 +299,18 @@ def _is_dead(owner: str) -> bool:
     return owner.isdigit() and (found is None or not found.is_alive())
 
 
-def _signal(pid: int | None, number: signal.Signals) -> None:
+def _signal(pid: int | None, number: signal.Signals) -> bool:
+    """Whether it was sent, or nobody is there to take it: what refuses it is not waited for."""
     if pid is None:
-        return
+        return True
     try:
         os.kill(pid, number)
     except ProcessLookupError:
-        return
+        return True
+    except PermissionError as error:
+        say(f"process {pid} cannot be sent {number.name}: {error.strerror}")
+        return False
+    return True
 
 
 def _reason(status: int) -> str:

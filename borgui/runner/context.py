@@ -43,7 +43,7 @@ def configure(config: Config, redis_url: str, *, instance: str = "") -> None:
     """
     transport = keys.load(config).transport(config.machine)
     _Given.context = Context(config, redis_url, transport, instance, os.getpid())
-    process.prepare()
+    process.prepare(instance)
     # The first use of a cipher loads it, in 2 ms: once here instead of in every horse.
     sealing.open_spec(sealing.seal_spec({}, transport, 0, 0, ""), transport, 0, 0, "")
 
