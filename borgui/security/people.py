@@ -1,19 +1,25 @@
 """Who makes this request: a signed-in person or the owner of a token. One core select, no ORM."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from flask import Request
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, event, select
+from sqlalchemy.orm import Session as OrmSession
 
-from borgui.models import Token, User, now
+from borgui.models import Session, Token, User, now
 from borgui.models.session import engine
 from borgui.security import tokens
 from borgui.security.lookup import Lookup
 from borgui.security.permissions import Permission, Role, allows
 
 BEARER = "bearer "
+KNOWN_SECONDS = 1.0
+"""How long the person of a session is remembered. What this process commits counts at once, what
+another one does (``borgui user``) after that time at the latest."""
+MOST_KNOWN = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +65,16 @@ _BY_TOKEN = Lookup(
 )
 
 
+_known: dict[str, tuple[Person, float]] = {}
+"""By session id, and until when (monotonic)."""
+
+
+@event.listens_for(Session, "after_commit")
+def _forget(_session: OrmSession) -> None:
+    """Somebody's role or password may have changed."""
+    _known.clear()
+
+
 def of_user(user: User) -> Person:
     """The person of a row."""
     return Person(user.id, user.username, Role(user.role), user.session_version)
@@ -66,11 +82,20 @@ def of_user(user: User) -> Person:
 
 def of_session(session_id: str) -> Person | None:
     """The person whose session says ``session_id`` (see :meth:`Person.get_id`)."""
+    known = _known.get(session_id)
+    if known is not None and time.monotonic() < known[1]:
+        return known[0]
     number, _, version = session_id.partition(":")
     if not (number.isdecimal() and version.isdecimal()):
         return None
     row = _BY_SESSION.first(engine(), id=int(number), version=int(version))
-    return None if row is None else _person(row)
+    if row is None:
+        return None
+    if len(_known) >= MOST_KNOWN:
+        _known.clear()
+    person = _person(row)
+    _known[session_id] = person, time.monotonic() + KNOWN_SECONDS
+    return person
 
 
 def identify(request: Request, session: Mapping[str, Any]) -> Person | None:

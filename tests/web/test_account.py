@@ -9,7 +9,8 @@ from flask.testing import FlaskClient
 
 from borgui.config import Config
 from borgui.models import Session, SystemSetting, Token, User
-from borgui.security import setup_code, throttle
+from borgui.models.session import engine
+from borgui.security import people, setup_code, throttle
 from borgui.security.access import safe_next
 from borgui.security.passwords import hash_password
 from tests.valkey_server import RedisServer
@@ -88,6 +89,15 @@ def test_an_unknown_name_takes_as_long_as_a_wrong_password(client: FlaskClient, 
 
 def test_signing_out_ends_the_session(viewer: Someone) -> None:
     assert viewer.browser("POST", "/logout").status_code == 303
+    assert viewer.client.get("/").status_code == 303
+
+
+def test_what_another_process_changes_counts_within_a_moment(viewer: Someone) -> None:
+    assert viewer.client.get("/settings").status_code == 403
+    assert viewer.client.get("/").status_code == 200
+    with engine().begin() as connection:  # past this process's own memory
+        connection.exec_driver_sql("UPDATE users SET session_version = session_version + 1")
+    time.sleep(people.KNOWN_SECONDS + 0.1)
     assert viewer.client.get("/").status_code == 303
 
 
