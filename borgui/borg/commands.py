@@ -178,6 +178,14 @@ def excluding(argv: Sequence[str], patterns: Sequence[str]) -> list[str]:
     return [*argv[:place], *(f"--exclude={each}" for each in patterns), *argv[place:]]
 
 
+def list_places(argv: Sequence[str]) -> list[str]:
+    """``borg list`` of just what the command ``argv`` selects in its archive, a line an item, as
+    :func:`borgui.borg.listing.parse_place` reads them."""
+    place = argv.index("--")
+    excludes = [word for word in argv[:place] if word.startswith("--exclude=")]
+    return ["list", *_COMMON, f"--format={listing.PLACES}", *excludes, *argv[place:]]
+
+
 def list_archives() -> list[str]:
     """``borg list``: every archive's name, id, start, end and comment, without sizes."""
     return ["list", *_COMMON, "--json", f"--format={_LIST_FORMAT}"]

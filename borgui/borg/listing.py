@@ -20,6 +20,10 @@ CHECKSUMS: Final = "{type}{mode}\t{health}\t{sha256}\t{bpath!r}{NL}"
 """With borg's own checksum, for which it reads the contents; :func:`parse_checksum` reads it."""
 
 
+PLACES: Final = "{type}{mode}\t{source!r}\t{bpath!r}{NL}"
+"""What an extraction would make and where; :func:`parse_place` reads it."""
+
+
 class ListingError(ValueError):
     """A line that is none of ``borg list``; the message shows it."""
 
@@ -136,6 +140,25 @@ def parse_checksum(line: str) -> Checksum:
     except (ValueError, IndexError) as error:
         raise ListingError(f"not a line of borg list: {line[:200]!r}") from error
     return Checksum(kind, health == "broken", digest, unquote(path))
+
+
+class Place(NamedTuple):
+    """An item as an extraction makes it. ``kind`` and ``source`` as those of :class:`Attributes`
+    (``l`` for a symbolic link)."""
+
+    kind: str
+    source: str
+    path: str
+
+
+def parse_place(line: str) -> Place:
+    """Parse a line of the format :data:`PLACES`; raises :class:`ListingError`."""
+    try:
+        types, source, path = line.split("\t", 2)
+        kind = "h" if types[1] == "h" else types[0]
+    except (ValueError, IndexError) as error:
+        raise ListingError(f"not a line of borg list: {line[:200]!r}") from error
+    return Place(kind, unquote(source) if kind == "h" else "", unquote(path))
 
 
 def render(item: Attributes) -> str:

@@ -121,8 +121,30 @@ def _fixed(selected: Selected) -> str:
     return posixpath.dirname(selected.path.partition("?")[0])
 
 
+UPWARD: Final = r"re:(?:\A|/)\.\.(?:/|\Z)"
+"""An exclude pattern for paths that lead out of where they are extracted; borg makes none."""
+
+
 def keep_out(folder: str, components: int) -> str:
     """An exclude pattern for what would be extracted to ``folder`` (below the destination)."""
-    body = _SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", re.escape(folder))
+    body = _literal(folder)
     lead = f"(?:[^/]+/){{{components}}}" if components else ""
     return rf"re:\A{lead}{body}(?:/|\Z)"
+
+
+def keep_below(parts: Sequence[str], components: int) -> str:
+    """An exclude pattern for what would be extracted below ``parts``, but not there itself.
+
+    Archives made from a tar have paths with parts that mean nothing: ``./a//b``.
+    """
+    lead = f"(?:[^/]*/){{{components}}}" if components else ""
+    return rf"re:\A{lead}" + "".join(rf"(?:\.?/)*{_literal(part)}/" for part in parts)
+
+
+def exactly(path: str) -> str:
+    """An exclude pattern for one path as it is stored."""
+    return rf"re:\A{_literal(path)}\Z"
+
+
+def _literal(text: str) -> str:
+    return _SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", re.escape(text))

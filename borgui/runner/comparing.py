@@ -1,5 +1,6 @@
 """Holds one restored file against its source, or takes its checksum."""
 
+import errno
 import hashlib
 import os
 import stat
@@ -13,6 +14,7 @@ PIECE = 1024 * 1024
 NEAR = 2000
 """Nanoseconds: borg's listing rounds times to microseconds, by way of a floating-point number."""
 
+_WALKED = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
@@ -37,16 +39,22 @@ class Compared:
 
 
 def compare(
-    restored: str, source: str | None, size: int | None, mtime: int, tick: Callable[[int], None]
+    root: str,
+    path: str,
+    source: str | None,
+    size: int | None,
+    mtime: int,
+    tick: Callable[[int], None],
 ) -> Compared | None:
-    """Compare a restored file with ``source``, if that is what was backed up.
+    """Compare the file restored to ``path`` below ``root`` with ``source``, if that is what was
+    backed up. No link on the way to the restored one is followed.
 
     ``size`` (None: that of the restored file) and ``mtime`` (microseconds) are the archive's.
     ``tick`` is called with each number of bytes read; what it raises ends the comparison. None
     where no regular file was restored. Raises OSError when the restored file cannot be read.
     """
     with ExitStack() as stack:
-        file = _open(restored)
+        file = _open(root, path)
         if file is None:
             return None
         stack.callback(os.close, file)
@@ -58,17 +66,40 @@ def compare(
         return Compared(length, found, digest)
 
 
-def _open(path: str) -> int | None:
-    """A regular file of ours, readable or not; None where there is none."""
+def _open(root: str, path: str) -> int | None:
+    """A regular file of ours, readable or not; None where there is none, or a link leads to it."""
     try:
-        found = os.lstat(path)
+        file = _find(root, path)
+    except OSError as error:
+        if error.errno in {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}:
+            return None
+        raise
+    try:
+        found = os.fstat(file)
         if not stat.S_ISREG(found.st_mode):
             return None
+        itself = f"/proc/self/fd/{file}"  # this very file, whatever has its name by now
         if os.geteuid() and not found.st_mode & stat.S_IRUSR:
-            Path(path).chmod(stat.S_IRUSR)
-        return os.open(path, _FLAGS)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
+            Path(itself).chmod(stat.S_IRUSR)
+        return os.open(itself, _FLAGS & ~os.O_NOFOLLOW)
+    finally:
+        os.close(file)
+
+
+def _find(root: str, path: str) -> int:
+    """What is at ``path``, not opened for anything; raises OSError, ENOTDIR or ELOOP for a link."""
+    *folders, name = [part for part in path.split("/") if part not in {"", "."}]
+    if ".." in folders or name == "..":
+        raise NotADirectoryError(errno.ENOTDIR, "It leads out of the folder", path)
+    where = os.open(root, _WALKED | os.O_DIRECTORY)
+    try:
+        for part in folders:
+            further = os.open(part, _WALKED | os.O_DIRECTORY, dir_fd=where)
+            os.close(where)
+            where = further
+        return os.open(name, _WALKED, dir_fd=where)
+    finally:
+        os.close(where)
 
 
 def _against(file: int, source: str, size: int, mtime: int, tick: Callable[[int], None]) -> Source:

@@ -1,7 +1,9 @@
 """A restore drill: files of an archive are restored to a scratch folder, compared, and removed.
 
 What was backed up is the measure. Where it is still there, of the same size and time, a restored
-file is compared with it byte for byte; every other one with borg's own checksum.
+file is compared with it byte for byte; every other one with borg's own checksum. Where all is
+restored, what the archive holds below one of its own links is left out: borg would write it through
+the link.
 """
 
 import errno
@@ -21,6 +23,7 @@ from borgui.borg.progress import Progress
 from borgui.runner.comparing import Source, compare
 from borgui.runner.extracting import exact, size_text
 from borgui.runner.failure import FailedError
+from borgui.runner.overlapping import Links, sort_out
 from borgui.runner.packing import room
 from borgui.runner.proving import DAMAGED, MISSING, Checking, Restored, Tally, Waiting
 from borgui.runner.sampling import Entry, Reservoir, Sampling, Spool
@@ -108,6 +111,9 @@ class _Drill:
         self._read = 0
         self._due = 0.0
         self._at: str | None = None
+        self._links = Links()
+        self._excludes: list[str] = []
+        """Keep borg from writing through links, where it is not told each file."""
 
     def run(self) -> None:
         try:
@@ -128,7 +134,7 @@ class _Drill:
     def _choose(self, chosen: Spool) -> None:
         size = self._plan.sample
         reservoir = Reservoir(size) if size is not None else None
-        reader = Sampling(chosen if reservoir is None else reservoir)
+        reader = Sampling(chosen if reservoir is None else reservoir, self._links)
         self._run(replace(self._step, name="preview"), reader)
         if not reader.files:
             raise FailedError(
@@ -138,13 +144,45 @@ class _Drill:
         if reservoir is None:
             self._check_space(reader.taken, free)
             self._total = reader.taken
-            self._answer["skipped_count"] = 0
+            self._leave_out(chosen)
         else:
             self._take(reservoir, min(reader.files, size or 0), free, chosen)
+
+    def _leave_out(self, chosen: Spool) -> None:
+        left_out = sort_out(self._work, self._step, self._links, NOTHING)
+        self._excludes = list(left_out.patterns)
+        total = count = 0
+        for entry in chosen if left_out.count else ():
+            total += 1
+            count += self._links.fault(entry.place) is not None
+        self._answer["skipped_count"] = count
+        if count:
+            self._warn_left_out(count)
+            if count == total:
+                raise FailedError("nothing_to_drill", f"No file was left. {NOTHING}")
+
+    def _warn_left_out(self, count: int) -> None:
+        files, they = (
+            ("1 file", "was left out: it is")
+            if count == 1
+            else (
+                f"{count:,} files",
+                "were left out: they are",
+            )
+        )
+        self._work.warn(f"{files} below links of the same archive {they} not proved.")
 
     def _take(self, reservoir: Reservoir, size: int, free: int, chosen: Spool) -> None:
         limit = min(MOST_SAMPLE_BYTES, free // 2)
         fitting = reservoir.fitting(limit)
+        # each is named to borg: of links just one that has the very path of a file comes with it
+        safe = [entry for entry in fitting if self._links.clash(entry.place) is None]
+        if len(safe) < len(fitting):
+            self._warn_left_out(len(fitting) - len(safe))
+            size -= len(fitting) - len(safe)
+            fitting = safe
+            if not fitting:
+                raise FailedError("nothing_to_drill", f"No file was left. {NOTHING}")
         self._answer["skipped_count"] = size - len(fitting)
         if not fitting:
             raise FailedError(
@@ -181,6 +219,7 @@ class _Drill:
         for entries in runs:
             paths = [entry.path for entry in entries]
             argv = commands.extract_contents(self._plan.archive, paths)
+            argv = commands.excluding(argv, self._excludes)
             step = replace(self._step, name="extract", argv=tuple(argv), cwd=str(self._files))
             reader = Restoring(self._folder, done, self._total)
             self._run(step, reader)
@@ -190,16 +229,19 @@ class _Drill:
 
     def _compare(self, chosen: Iterable[Entry], waiting: Waiting) -> None:
         for entry in chosen:
+            if self._excludes and self._links.fault(entry.place) is not None:
+                continue
             self._at = f"/{printable_path(entry.path)}"
             self._tell()
             self._compare_one(entry, waiting)
 
     def _compare_one(self, entry: Entry, waiting: Waiting) -> None:
-        restored = posixpath.join(self._files, entry.path)
         source = self._plan.source_of(entry.path)
         size = None if entry.source else entry.size
         try:
-            found = compare(restored, source, size, entry.mtime, self._tick)
+            found = compare(
+                os.fspath(self._files), entry.path, source, size, entry.mtime, self._tick
+            )
         except OSError as error:
             reason = f"What was restored cannot be read: {error.strerror}."
             self._tally.unproved(entry.path, reason)

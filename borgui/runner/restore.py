@@ -1,8 +1,10 @@
 """Restores from an archive: what happens around ``borg extract``, and what a dry run foretells.
 
-Without overwriting, borg extracts to a staging folder on the destination's file system and each
-entry is then moved in where nothing is (:mod:`borgui.runner.placing`): a job that fails or is
-cancelled before that has changed nothing. With overwriting borg works in the destination itself.
+Borg would write through the links that an archive brings: what lies below them is left out
+(:mod:`borgui.runner.overlapping`). Without overwriting, borg extracts to a staging folder on the
+destination's file system and each entry is then moved in where nothing is
+(:mod:`borgui.runner.placing`): a job that fails or is cancelled before that has changed nothing.
+With overwriting borg works in the destination itself.
 """
 
 import errno
@@ -26,9 +28,10 @@ from borgui.borg.selection import (
     stripped,
 )
 from borgui.roots import EVERYTHING, is_inside
-from borgui.runner import target
+from borgui.runner import overlapping, target
 from borgui.runner.extracting import Extracting, exact, size_text
 from borgui.runner.failure import FailedError
+from borgui.runner.overlapping import LeftOut
 from borgui.runner.placing import MOST_NAMED, Placed, Placing
 from borgui.runner.previewing import Previewing
 from borgui.runner.spec import Step, pack, unpack
@@ -133,25 +136,39 @@ def extract(work: Work, step: Step) -> None:
     """The act of the step ``extract``. Raises FailedError."""
     plan = Plan.of(step, work)
     plan.check()
-    step = replace(step, argv=tuple(commands.excluding(step.argv, plan.excludes())))
+    step, left_out = _without_overlaps(work, step, plan)
     staging = Staging(work.config.run, work.job, work.attempt)
     restore = _Overwriting if plan.overwrite else _Placing
     try:
-        restore(work, step, plan, staging).run()
+        restore(work, step, plan, staging, left_out).run()
     except OSError as error:
         _fail(error)
     finally:
         staging.remove()
 
 
+def _without_overlaps(work: Work, step: Step, plan: Plan) -> tuple[Step, LeftOut]:
+    """The step kept out of what is protected, and of what borg would write through a link that
+    the archive brings; of that people are warned."""
+    step = replace(step, argv=tuple(commands.excluding(step.argv, plan.excludes())))
+    said = "Nothing was restored."
+    left_out = overlapping.find(work, step, plan.strip_components, said)
+    overlapping.tell(work, left_out)
+    argv = commands.excluding(step.argv, list(left_out.patterns))
+    return replace(step, argv=tuple(argv)), left_out
+
+
 class _Restore:
     """What both ways have in common."""
 
-    def __init__(self, work: Work, step: Step, plan: Plan, staging: Staging) -> None:
+    def __init__(
+        self, work: Work, step: Step, plan: Plan, staging: Staging, left_out: LeftOut
+    ) -> None:
         self.work = work
         self.step = step
         self.plan = plan
         self.staging = staging
+        self.left_out = left_out
         self.answer = work.answer(step)
         self.reader: Extracting
 
@@ -168,7 +185,7 @@ class _Restore:
         )
         ended = self.work.run_program(replace(self.step, cwd=folder), self.reader)
         self.reader.finish()
-        missing = never_matched(plan.selected, self.reader.unmatched)
+        missing = _not_there(never_matched(plan.selected, self.reader.unmatched), self.left_out)
         self.answer["unmatched_b64"] = [pack(each.path) for each in missing[:MOST_NAMED]]
         self.missing = missing
         self.work.note(_without_unmatched(ended))
@@ -180,6 +197,7 @@ class _Restore:
             return
         if self.plan.selected and len(self.missing) == len(self.plan.selected):
             raise FailedError("nothing_matched", "None of the selected paths is in this archive.")
+        self.judge_left_out("Nothing else was found to restore.")
         if self.plan.strip_components:
             raise FailedError(
                 "strip_too_many",
@@ -199,11 +217,21 @@ class _Restore:
                 f"{_files(reader.losses[Loss.FILE])} could not be restored; see the warnings. "
                 "All others were.",
             )
+        self.judge_left_out("All others were restored.")
         if reader.losses[Loss.CONTENT]:
             raise FailedError(
                 "content_damaged",
                 f"{_files(reader.losses[Loss.CONTENT])} came back damaged: the repository has lost "
                 "a part of the contents. Check the repository; all others are whole.",
+            )
+
+    def judge_left_out(self, said: str) -> None:
+        """Raise FailedError where something was left out."""
+        if count := self.left_out.count:
+            raise FailedError(
+                "not_all_restored",
+                f"{_entries(count)} left out, below links of the same archive; see the warnings."
+                f" {said}",
             )
 
     def name_matches(self, root: str) -> None:
@@ -324,18 +352,24 @@ def preview(work: Work, step: Step) -> None:
     """The act of the step ``preview``: what a restore would write and leave. Raises FailedError."""
     plan = Plan.of(step, work)
     plan.check()
-    step = replace(step, argv=tuple(commands.excluding(step.argv, plan.excludes())))
+    step, left_out = _without_overlaps(work, step, plan)
     reader = Previewing(plan.destination, plan.selected, plan.strip_components, plan.overwrite)
     ended = work.run_program(step, reader)
     work.note(ended)
     answer = work.answer(step)
     answer.update(reader.figures())
-    missing = reader.missing()
+    missing = _not_there(reader.missing(), left_out)
     answer["unmatched_b64"] = [pack(each.path) for each in missing[:MOST_NAMED]]
     work.conclude(ended)
     if not reader.entries:
         if plan.selected and len(missing) == len(plan.selected):
             raise FailedError("nothing_matched", "None of the selected paths is in this archive.")
+        if left_out.count:
+            raise FailedError(
+                "not_all_restored",
+                "Nothing would be restored: all of it lies below links of the same archive, which"
+                " are not restored with it.",
+            )
         raise FailedError(
             "strip_too_many" if reader.seen else "nothing_to_restore",
             "Nothing would be restored: "
@@ -372,6 +406,11 @@ def _without_unmatched(ended: Ended) -> Ended:
     return replace(ended, verdict=replace(verdict, warnings=kept, warning_count=count))
 
 
+def _not_there(missing: list[Selected], left_out: LeftOut) -> list[Selected]:
+    """Without those that are in the archive, but were left out."""
+    return [each for each in missing if not left_out.holds(each.path)]
+
+
 def _fail(error: OSError, said: str = "") -> NoReturn:
     code, sentence = extracted.fatal(error.errno or 0) or (
         "destination_failed",
@@ -389,3 +428,7 @@ def _both(path: str) -> Iterable[str]:
 
 def _files(count: int) -> str:
     return f"{count:,} file" if count == 1 else f"{count:,} files"
+
+
+def _entries(count: int) -> str:
+    return f"{count:,} entry was" if count == 1 else f"{count:,} entries were"

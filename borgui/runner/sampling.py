@@ -9,9 +9,10 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from borgui.borg import listing
-from borgui.borg.listing import ListingError
+from borgui.borg.listing import ListingError, Place
 from borgui.borg.progress import Progress
 from borgui.runner.failure import FailedError
+from borgui.runner.overlapping import Links
 from borgui.runner.steps import Reader
 
 BLOCK = 4096
@@ -35,13 +36,25 @@ class Entry:
     @classmethod
     def of(cls, line: bytes) -> "Entry | None":
         """From a line of the listing; None for what is no regular file. Raises ListingError."""
+        return cls.with_place(line)[0]
+
+    @classmethod
+    def with_place(cls, line: bytes) -> "tuple[Entry | None, Place]":
+        """As :meth:`of`, and what every entry has."""
         attributes, _, quoted = line.decode().rpartition("\t")
         tail = listing.parse_tail(attributes)
-        if tail.head[:1] != "-":
-            return None
         is_link = tail.head[1:2] == "h"
         source = tail.source if is_link else ""
-        return cls(listing.unquote(quoted), tail.size, tail.mtime, source, tail.is_broken)
+        path = listing.unquote(quoted)
+        place = Place("h" if is_link else tail.head[:1], source, path)
+        if tail.head[:1] != "-":
+            return None, place
+        return cls(path, tail.size, tail.mtime, source, tail.is_broken), place
+
+    @property
+    def place(self) -> Place:
+        """As an extraction makes it."""
+        return Place("h" if self.source else "-", self.source, self.path)
 
     @property
     def taken(self) -> int:
@@ -116,19 +129,23 @@ class Spool:
 
 
 class Sampling(Reader):
-    """Offers the regular files of a listing to ``choice``, and measures them."""
+    """Offers the regular files of a listing to ``choice``, and measures them; ``links`` is fed with
+    every entry."""
 
     pause = 0.005  # as of runner.indexing.Indexing: fewer, larger pieces
 
-    def __init__(self, choice: Choice) -> None:
+    def __init__(self, choice: Choice, links: Links | None = None) -> None:
         self.files = self.taken = 0
+        self.links = Links() if links is None else links
         self._choice = choice
 
     def line(self, line: bytes) -> bool:
         """Take one entry."""
         if self.halt is None:
             try:
-                self._take(Entry.of(line))
+                entry, place = Entry.with_place(line)
+                self.links.add(place)
+                self._take(entry)
             except (ListingError, UnicodeDecodeError) as error:
                 message = f"What borg printed cannot be read: {error}."
                 self.halt = FailedError("listing_unreadable", message)

@@ -167,7 +167,7 @@ def pair(tmp_path: Path) -> tuple[Path, Path]:
 
 def compared(pair: tuple[Path, Path], size: int | None = 3_000_000) -> tuple[str, int]:
     read: list[int] = []
-    found = compare(str(pair[0]), str(pair[1]), size, MTIME, read.append)
+    found = compare(str(pair[0].parent), pair[0].name, str(pair[1]), size, MTIME, read.append)
     assert found is not None
     is_digest = found.sha256 == hashlib.sha256(pair[0].read_bytes()).hexdigest()
     assert is_digest == (found.source is not Source.SAME)
@@ -210,7 +210,7 @@ def test_a_source_that_changes_while_it_is_read(pair: tuple[Path, Path]) -> None
     def change(_count: int) -> None:
         pair[1].touch()
 
-    found = compare(str(pair[0]), str(pair[1]), 3_000_000, MTIME, change)
+    found = compare(str(pair[0].parent), pair[0].name, str(pair[1]), 3_000_000, MTIME, change)
     assert found is not None
     assert found.source is Source.GONE
 
@@ -227,7 +227,7 @@ def test_it_can_be_stopped_in_a_file(pair: tuple[Path, Path], gone: bool) -> Non
         pair[1].unlink()
     before = len(list(Path("/proc/self/fd").iterdir()))
     with pytest.raises(StopError):
-        compare(str(pair[0]), str(pair[1]), 3_000_000, MTIME, stop)
+        compare(str(pair[0].parent), pair[0].name, str(pair[1]), 3_000_000, MTIME, stop)
     assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
@@ -236,7 +236,31 @@ def test_what_was_not_restored(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("folder")
     os.mkfifo(tmp_path / "fifo")
     for name in ("none", "folder", "link", "fifo", "fifo/x"):
-        assert compare(str(tmp_path / name), None, None, 0, lambda _: None) is None
+        assert compare(str(tmp_path), name, None, None, 0, lambda _: None) is None
+
+
+def test_no_link_is_followed_to_what_was_restored(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "file").write_text("another's")
+    (outside / "file").chmod(0o040)
+    (tmp_path / "root" / "folder").mkdir(parents=True)
+    (tmp_path / "root" / "link").symlink_to(outside)
+    (tmp_path / "root" / "folder" / "link").symlink_to(outside)
+    (tmp_path / "root" / "file").symlink_to(outside / "file")
+    for path in (
+        "link/file",
+        "folder/link/file",
+        "file",
+        "../outside/file",
+        "folder/../../outside",
+    ):
+        assert compare(str(tmp_path / "root"), path, None, None, 0, lambda _: None) is None
+    assert (outside / "file").stat().st_mode & 0o777 == 0o040
+    (tmp_path / "root" / "folder" / "own").write_text("ours")
+    found = compare(str(tmp_path / "root"), "./folder//own", None, None, 0, lambda _: None)
+    assert found is not None
+    assert found.size == 4
 
 
 # -- counting --------------------------------------------------------------------------------------
