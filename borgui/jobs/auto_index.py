@@ -80,7 +80,7 @@ def give_way(context: Context, queue: Redis, machines: dict[str, int]) -> list[i
     session = context.session
     taken = lanes.taken(session)
     unasked = [job for job in taken if _is_unasked(job) and job.cancel_requested_at is None]
-    waiting = _waiting(session) if unasked else []
+    waiting = _waiting(session, taken) if unasked else []
     kept = [
         job for job in unasked if any(_waits_for(job, each, taken, machines) for each in waiting)
     ]
@@ -96,8 +96,9 @@ def _is_unasked(job: Job) -> bool:
     return job.kind == "index" and job.trigger == Trigger.CHAIN and job.is_active
 
 
-def _waiting(session: Session) -> list[Job]:
-    """What a person or a schedule started and waits, but for the time of its next try."""
+def _waiting(session: Session, taken: list[Job]) -> list[Job]:
+    """What a person or a schedule started and waits, but for the time of its next try, or for a
+    mount."""
     rows = session.scalars(
         select(Job).where(Job.status == Status.PENDING, Job.admitted_at.is_(None))
     )
@@ -106,7 +107,13 @@ def _waiting(session: Session) -> list[Job]:
         job
         for job in rows
         if not _is_unasked(job) and (job.not_before is None or job.not_before <= moment)
+        if not _rests(job, taken)
     ]
+
+
+def _rests(job: Job, taken: list[Job]) -> bool:
+    lane = lanes.lane_of(job)
+    return lanes.rests(job, (each for each in taken if (each.lane or lanes.lane_of(each)) == lane))
 
 
 def _waits_for(job: Job, other: Job, taken: list[Job], machines: dict[str, int]) -> bool:
@@ -125,8 +132,9 @@ def _waits_for(job: Job, other: Job, taken: list[Job], machines: dict[str, int])
 
 def _active(session: Session, machine: str) -> set[str]:
     """The kinds of the jobs that wait or run there and keep it busy."""
-    wanted = select(Job.kind).where(Job.status.in_(ACTIVE), Job.machine == machine)
-    return {kind for kind in session.scalars(wanted.distinct()) if kind_of(kind).takes_slot}
+    rows = session.scalars(select(Job).where(Job.status.in_(ACTIVE), Job.machine == machine)).all()
+    taken = [job for job in rows if job.admitted_at is not None]
+    return {job.kind for job in rows if kind_of(job.kind).takes_slot and not _rests(job, taken)}
 
 
 def _next(context: Context) -> Archive | None:

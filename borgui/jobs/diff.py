@@ -14,7 +14,7 @@ from borgui.borg import commands, selection
 from borgui.config import Config
 from borgui.errors import Invalid
 from borgui.jobs.job import Job, Status
-from borgui.jobs.kind import Context, Kind, Outcome, Refused, Route, Step
+from borgui.jobs.kind import Context, Kind, Outcome, Refused, Route, Step, one_at_a_time
 from borgui.jobs.of_archive import looked_up
 from borgui.jobs.outcomes import told
 from borgui.jobs.selecting import Selection, selected
@@ -141,6 +141,7 @@ DIFF = Kind(
     after_failure="The archives were only read. They can be compared again.",
     row=DiffJob,
     access="shared",
+    limit=one_at_a_time,
     permission=Permission.BROWSE,
     steps=_steps,
     check=_check,

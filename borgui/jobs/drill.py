@@ -13,7 +13,7 @@ from borgui.borg import commands
 from borgui.config import Config
 from borgui.errors import Conflict, Invalid
 from borgui.jobs.job import Job, Status
-from borgui.jobs.kind import Context, Kind, Outcome, Refused, Route, Step
+from borgui.jobs.kind import Context, Kind, Outcome, Refused, Route, Step, one_at_a_time
 from borgui.jobs.of_archive import OfArchive, archive_of, looked_up
 from borgui.jobs.outcomes import told
 from borgui.jobs.selecting import decoded_paths
@@ -179,6 +179,7 @@ DRILL = Kind(
     after_failure="Nothing was changed: not the archive, and no file outside borgui's own folder.",
     row=DrillJob,
     access="shared",
+    limit=one_at_a_time,
     permission=Permission.RUN,
     steps=_steps,
     begin=_begin,

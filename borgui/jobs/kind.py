@@ -56,6 +56,15 @@ def _unlimited(_settings: Settings) -> int:
     return 0
 
 
+def _never(_job: Any) -> bool:
+    return False
+
+
+def one_at_a_time(_settings: Settings) -> int:
+    """The ``limit`` of a kind that is much work and seldom urgent."""
+    return 1
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
     """A call of the JSON API that belongs to one kind; :mod:`borgui.api.kinds` serves it.
@@ -111,7 +120,11 @@ class Kind:
     """What the button says that ends it."""
     takes_slot: bool = True
     """Whether it counts among the jobs that a machine runs at once. One that does not runs in a
-    process of its own, and nothing waits for it but a writer of its lane."""
+    process of its own, and nothing waits for it but a writer of its lane. A writer that waits has
+    it ended (:func:`borgui.jobs.mounts.give_way`), and no other begins before that writer."""
+    is_patient: Callable[[Any], bool] = _never
+    """Whether this job, though it writes, waits until those that take no slot have ended by
+    themselves; nobody waits behind it then."""
     time_limit: Callable[[Settings], int] = _unlimited
     """Seconds; 0 is none."""
     limit: Callable[[Settings], int] = _unlimited

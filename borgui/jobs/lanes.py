@@ -3,6 +3,7 @@
 A lane is a repository's (by borg's id for it), or a machine's where a job has no repository.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from sqlalchemy import select
@@ -21,8 +22,11 @@ class Lanes:
     chains: dict[str, int] = field(default_factory=dict)
     """Lane → root of the chain that keeps it between its steps."""
     waiting: dict[str, Job] = field(default_factory=dict)
-    """Lane → the first job that had to wait for it: later ones do not overtake. Not one that takes
-    no slot, which keeps nobody waiting."""
+    """Lane → the first job that had to wait for it: later ones do not overtake. Not one that keeps
+    nobody waiting: it takes no slot, or waits for those, or is a reader whose kind is at its
+    limit."""
+    writers: dict[str, Job] = field(default_factory=dict)
+    """Lane → the first job that waits to write there: see :func:`writers`."""
     running: dict[str, int] = field(default_factory=dict)
     by_kind: dict[tuple[str, str], int] = field(default_factory=dict)
 
@@ -47,6 +51,9 @@ class Lanes:
             # Its own steps overtake whoever waits for the chain to end.
             own = chain in (job.parent_id, job.id)
             return None if own else f"waits for the steps that follow job #{chain}"
+        writer = self.writers.get(lane)
+        if writer is not None and not kind_of(job.kind).takes_slot:
+            return f"waits for {describe(writer)}"
         first = self.waiting.get(lane)
         return f"waits behind {describe(first)}" if first is not None else None
 
@@ -77,7 +84,7 @@ def taken(session: Session) -> list[Job]:
 
 def occupied(session: Session) -> Lanes:
     """Who holds which lane now, by the rows."""
-    lanes = Lanes()
+    lanes = Lanes(writers=writers(session))
     for job in taken(session):
         lanes.take(job.lane or lane_of(job), job)
     moment = now()
@@ -95,6 +102,31 @@ def occupied(session: Session) -> Lanes:
     return lanes
 
 
+def writers(session: Session) -> dict[str, Job]:
+    """Lane → the first job that waits to write there, whatever it waits for, and because of which
+    what takes no slot ends; not one whose time, or whose turn in its chain, has not come."""
+    rows = session.scalars(
+        select(Job)
+        .where(Job.status == Status.PENDING, Job.admitted_at.is_(None))
+        .order_by(Job.priority_rank, Job.id)
+    )
+    moment = now()
+    found: dict[str, Job] = {}
+    for job in rows:
+        kind = kind_of(job.kind)
+        is_due = job.not_before is None or job.not_before <= moment
+        is_writer = kind.access == "exclusive" and not kind.is_patient(job)
+        if is_due and is_writer and not _follows(session, job):
+            found.setdefault(lane_of(job), job)
+    return found
+
+
+def _follows(session: Session, job: Job) -> bool:
+    """Whether it is the turn of another step of its chain first."""
+    before = session.get(Job, job.after_id) if job.after_id else None
+    return before is not None and before.status in ACTIVE
+
+
 def reason_to_wait(
     session: Session, settings: Settings, lanes: Lanes, alive: dict[str, int], job: Job
 ) -> str | None:
@@ -110,20 +142,35 @@ def reason_to_wait(
             return f"follows {describe(before)}"
     lane = lane_of(job)
     reason = lanes.blocked_by(lane, job)
+    keeps_others = kind_of(job.kind).takes_slot and not rests(job, lanes.holders.get(lane, ()))
     if reason is None:
-        reason = _machine_busy(settings, lanes, alive, job)
-    if reason is not None and kind_of(job.kind).takes_slot:
+        reason = _machine_busy(lanes, alive, job)
+    if reason is None:
+        reason = _at_limit(settings, lanes, job)
+        keeps_others = keeps_others and kind_of(job.kind).access == "exclusive"
+    if reason is not None and keeps_others:
         lanes.waiting.setdefault(lane, job)
     return reason
 
 
-def _machine_busy(settings: Settings, lanes: Lanes, alive: dict[str, int], job: Job) -> str | None:
+def rests(job: Job, holders: Iterable[Job]) -> bool:
+    """Whether a job waits until those of ``holders``, of its lane, that take no slot have ended by
+    themselves: nobody waits behind it, or makes room for it."""
+    is_patient = job.admitted_at is None and kind_of(job.kind).is_patient(job)
+    return is_patient and not all(_slots(each) for each in holders)
+
+
+def _machine_busy(lanes: Lanes, alive: dict[str, int], job: Job) -> str | None:
     slots = alive.get(job.machine)
     if slots is None:
         return f"waits for a worker: none answers on {job.machine}"
     running = lanes.running.get(job.machine, 0)
     if running >= slots and kind_of(job.kind).takes_slot:
         return f"waits for a free worker ({running} of {slots} busy)"
+    return None
+
+
+def _at_limit(settings: Settings, lanes: Lanes, job: Job) -> str | None:
     limit = kind_of(job.kind).limit(settings)
     count = lanes.by_kind.get((job.machine, job.kind), 0)
     if limit and count >= limit:

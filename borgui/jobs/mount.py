@@ -8,11 +8,12 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 from pydantic import Field
-from sqlalchemy import ForeignKey, String
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy import ForeignKey, String, func, select
+from sqlalchemy.orm import Mapped, Session, mapped_column, object_session
 
 from borgui.borg import commands
-from borgui.jobs.job import Job, Priority
+from borgui.errors import Conflict
+from borgui.jobs.job import ACTIVE, Job, Priority
 from borgui.jobs.kind import Context, Kind, Outcome, Route, Step
 from borgui.jobs.of_archive import OfArchive, archive_of, looked_up
 from borgui.jobs.outcomes import told
@@ -79,9 +80,25 @@ def mountpoint_name(archive: str, job: int) -> str:
 
 
 def _begin(job: MountJob) -> None:
-    """Fill the columns from the options, so that the job can be read while it waits."""
+    """Fill the columns from the options, so that the job can be read while it waits.
+
+    Raises Conflict where there are so many already that it could only wait for one to end.
+    """
+    _require_room(job)
     job.name_archive(looked_up(job))
     job.lease_minutes = job.options.get("lease_minutes", DEFAULT_MINUTES)
+
+
+def _require_room(job: MountJob) -> None:
+    session = job.repository and object_session(job.repository)
+    if not session:
+        return
+    others = select(func.count(MountJob.id)).where(
+        MountJob.status.in_(ACTIVE), MountJob.machine == job.machine
+    )
+    if (session.scalar(others) or 0) >= MOST:
+        message = f"At most {MOST} archives are mounted at once. End a mount that is not needed."
+        raise Conflict("too_many_mounts", message)
 
 
 def _steps(context: Context, job: MountJob) -> list[Step]:

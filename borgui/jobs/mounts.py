@@ -7,13 +7,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from borgui.errors import Conflict, NotFound, Unavailable
-from borgui.jobs import admission, kind_of, lanes
-from borgui.jobs.job import ACTIVE, Job, Status
+from borgui.jobs import admission, lanes
+from borgui.jobs.job import ACTIVE
 from borgui.jobs.kind import Context
 from borgui.jobs.mount import MOUNT as KIND
 from borgui.jobs.mount import MountInput as Input
 from borgui.jobs.mount import MountJob
-from borgui.models import now
 
 __all__ = ["KIND", "Input", "active", "give_way", "load"]
 
@@ -43,7 +42,7 @@ def give_way(context: Context, queue: Redis) -> list[int]:
         for job in active(session)
         if job.admitted_at is not None and job.cancel_requested_at is None
     ]
-    waiting = _writers(session) if standing else {}
+    waiting = lanes.writers(session) if standing else {}
     ended: dict[int, MountJob] = {}
     for job in standing:
         writer = waiting.get(job.lane or lanes.lane_of(job))
@@ -56,25 +55,3 @@ def give_way(context: Context, queue: Redis) -> list[int]:
             admission.cancel(session, queue, job)
         session.commit()  # nothing waits for Redis while the database is locked
     return list(ended)
-
-
-def _writers(session: Session) -> dict[str, Job]:
-    """Lane → the first job that waits to write there, but for those whose time has not come."""
-    rows = session.scalars(
-        select(Job)
-        .where(Job.status == Status.PENDING, Job.admitted_at.is_(None))
-        .order_by(Job.priority_rank, Job.id)
-    )
-    moment = now()
-    found: dict[str, Job] = {}
-    for job in rows:
-        is_due = job.not_before is None or job.not_before <= moment
-        if is_due and kind_of(job.kind).access == "exclusive" and not _follows(session, job):
-            found.setdefault(lanes.lane_of(job), job)
-    return found
-
-
-def _follows(session: Session, job: Job) -> bool:
-    """Whether it is the turn of another step of its chain first."""
-    before = session.get(Job, job.after_id) if job.after_id else None
-    return before is not None and before.status in ACTIVE

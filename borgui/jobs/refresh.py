@@ -39,6 +39,11 @@ def _settle(session: Session, job: RefreshJob, outcome: Outcome) -> None:
         take_archives(session, job.repository, outcome)
 
 
+def _is_patient(job: RefreshJob) -> bool:
+    """A listing that nobody asked for is no reason to end what somebody has mounted."""
+    return job.created_by is None and job.priority is Priority.LOW
+
+
 def list_anew(session: Session, kind: Kind, job: Job, outcome: Outcome) -> None:
     """Queue a refresh where ``job``, which did not complete, may have changed which archives there
     are; not where one waits already. The caller commits."""
@@ -82,6 +87,7 @@ REFRESH = Kind(
     # ``borg info`` opens borg's cache, which only one process may: a reader that needs the lane
     # alone.
     access="exclusive",
+    is_patient=_is_patient,
     permission=Permission.RUN,
     steps=_steps,
     settle=_settle,

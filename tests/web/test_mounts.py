@@ -10,10 +10,11 @@ from redis import Redis
 from borgui import live
 from borgui.api.answers import JobAnswer, ListOf
 from borgui.config import Config
-from borgui.jobs import admission, kind_of, mounts
-from borgui.jobs.job import Job, Status
+from borgui.jobs import admission, auto_index, kind_of, mounts
+from borgui.jobs.auto_index import AutoIndex
+from borgui.jobs.job import Job, Priority, Status, Trigger
 from borgui.jobs.kind import Context
-from borgui.jobs.lanes import occupied, reason_to_wait
+from borgui.jobs.lanes import Lanes, lane_of, occupied, reason_to_wait
 from borgui.models import Archive, Repository, Session, Settings, now
 from borgui.security import keys as security_keys
 from tests.web.world import Someone, add_job
@@ -276,6 +277,125 @@ def test_it_takes_no_slot(given: Context, mounted: Callable[..., int], repositor
     asked = Session.get(Job, add_job(KIND.row, repository_id=None, machine="local"))
     assert asked is not None
     assert reason_to_wait(Session(), Settings(), lanes, alive, asked) is None
+
+
+def reason(job: int, lanes: Lanes | None = None) -> str | None:
+    """Why it waits, on a machine with two workers; each asked for alone, unless with ``lanes``."""
+    row = Session.get(Job, job)
+    assert row is not None
+    known = occupied(Session()) if lanes is None else lanes
+    return reason_to_wait(Session(), Settings(), known, {"local": 2}, row)
+
+
+def test_none_begins_while_a_writer_waits(given: Context, archive: int, repository: int) -> None:
+    """However urgent a mount is, and although its readers' lane is free for it."""
+    backup_waits(repository, status=Status.RUNNING, admitted_at=now(), row=kind_of("drill").row)
+    first = add_job(KIND.row, repository_id=repository, priority_rank=0)
+    assert reason(first) is None
+    writer = backup_waits(repository)
+    assert reason(first) == f"waits for backup #{writer}"
+    row = Session.get(Job, writer)
+    assert row is not None
+    row.not_before = now() + timedelta(hours=1)
+    Session.commit()
+    assert reason(first) is None
+
+
+def listing(repository: int, **values: Any) -> int:
+    """A refresh that nobody asked for, and that waits."""
+    facts = {"trigger": Trigger.CHAIN, "priority_rank": Priority.LOW.rank, **values}
+    return add_job(kind_of("refresh").row, repository_id=repository, **facts)
+
+
+def test_a_listing_nobody_asked_for_ends_no_mount(
+    redis: Redis, given: Context, repository: int, mounted: Callable[..., int], operator: Someone
+) -> None:
+    """It waits for it, and neither another mount nor a job behind it waits with it."""
+    standing = mounted()
+    waiting = listing(repository)
+    assert mounts.give_way(given, redis) == []
+    lanes = occupied(Session())
+    assert reason(waiting, lanes) == f"waits for mount #{standing}"
+    behind = add_job(
+        kind_of("index").row, repository_id=repository, priority_rank=Priority.LOW.rank
+    )
+    another = add_job(KIND.row, repository_id=repository)
+    assert reason(behind, lanes) is None
+    assert reason(another, lanes) is None
+    asked = listing(repository, created_by=operator.id)
+    assert mounts.give_way(given, redis) == [standing]
+    row: Any = Session.get(KIND.row, standing)
+    assert row.gave_way_to == f"refresh #{asked}"
+
+
+def test_a_listing_nobody_asked_for_keeps_its_place_behind_others(
+    given: Context, repository: int
+) -> None:
+    backup = backup_waits(repository, status=Status.RUNNING, admitted_at=now())
+    lanes = occupied(Session())
+    waiting = listing(repository)
+    assert reason(waiting, lanes) == f"waits for backup #{backup}"
+    lanes.holders.clear()
+    behind = add_job(kind_of("index").row, repository_id=repository, priority_rank=2)
+    assert reason(behind, lanes) == f"waits behind refresh #{waiting}"
+
+
+def test_indexes_are_made_while_a_listing_waits_for_a_mount(
+    redis: Redis, given: Context, repository: int, archive: int, mounted: Callable[..., int]
+) -> None:
+    made = backup_waits(repository, status=Status.COMPLETED)
+    row = Session.get(Archive, archive)
+    assert row is not None
+    row.job_id = made
+    Session.commit()
+    mounted()
+    listing(repository)
+    settings = Settings(auto_index=True, auto_index_idle_seconds=0)
+    context = Context(Session(), given.config, settings, given.keys)
+    index = AutoIndex().consider(context, redis)
+    assert index is not None
+    index.admitted_at, index.lane = now(), lane_of(index)
+    Session.commit()
+    assert auto_index.give_way(context, redis, {"local": 2}) == []
+    writer = backup_waits(repository)
+    assert auto_index.give_way(context, redis, {"local": 2}) == [index.id], writer
+
+
+def test_there_are_eight_at_most(
+    redis: Redis, archive: int, mounted: Callable[..., int], operator: Someone
+) -> None:
+    """Those that wait count; one more is refused, and begun by the same key again it is not."""
+    for number in range(7):
+        mounted(status=Status.PENDING if number % 2 else Status.RUNNING)
+    place = f"/api/archives/{archive}/mount"
+    eighth = operator.api("POST", place, headers={"Idempotency-Key": "k"})
+    assert eighth.status_code == 202
+    refused = operator.api("POST", place)
+    assert (refused.status_code, refused.json["error"]["code"]) == (409, "too_many_mounts")
+    page = operator.browser("POST", f"/archives/{archive}/mount", data={"lease_minutes": "60"})
+    assert page.status_code == 409
+    assert "At most 8 archives are mounted at once." in page.text
+    again = operator.api("POST", place, headers={"Idempotency-Key": "k"})
+    assert again.json["job_id"] == eighth.json["job_id"]
+    answer = operator.api("DELETE", f"/api/mounts/{eighth.json['job_id']}")
+    assert answer.status_code == 202
+    assert operator.api("POST", place).status_code == 202
+    assert operator.api("POST", place).status_code == 409
+    retried = operator.api("POST", f"/api/jobs/{eighth.json['job_id']}/retry")
+    assert (retried.status_code, retried.json["error"]["code"]) == (409, "too_many_mounts")
+
+
+@pytest.mark.parametrize("name", ["drill", "diff"])
+def test_long_readers_run_one_at_a_time(given: Context, repository: int, name: str) -> None:
+    """The second waits for the first, wherever that is, and keeps no writer of its own lane."""
+    kind = kind_of(name)
+    add_job(kind.row, repository_id=None, status=Status.RUNNING, admitted_at=now())
+    second = add_job(kind.row, repository_id=repository)
+    backup = backup_waits(repository)
+    lanes = occupied(Session())
+    words = f"waits: 1 of 1 jobs of the kind {kind.label.lower()} run on local"
+    assert reason(second, lanes) == words
+    assert reason(backup, lanes) is None
 
 
 def test_one_that_waits_keeps_nobody_waiting(
