@@ -52,7 +52,8 @@ class DrillJob(OfArchive, Job):
     """Files that had the checksum borg told of them."""
     differing_count: Mapped[int | None] = mapped_column(BigInteger)
     skipped_count: Mapped[int | None] = mapped_column(BigInteger)
-    """Chosen files that were left out, since they would not have fitted."""
+    """Chosen files that were left out: they would not have fitted, or lie below links of the same
+    archive, through which borg would have written."""
     differing: Mapped[list[str] | None] = mapped_column(PathList, deferred=True)
     """The first 500 that did not come back, or not as they were; as the archive stores them."""
 
@@ -147,9 +148,8 @@ def _last_word(job: DrillJob) -> str | None:
     """What is proved, of a drill that completed."""
     if not job.nfiles or job.differing_count != 0:
         return None
-    if job.nfiles == 1:
-        return "Restored 1 file, identical."
-    return f"Restored {job.nfiles:,} files, all identical."
+    said = "1 file, identical" if job.nfiles == 1 else f"{job.nfiles:,} files, all identical"
+    return f"Restored {said}{f'; {job.skipped_count:,} left out' if job.skipped_count else ''}."
 
 
 # -- how it is shown ---------------------------------------------------------------------------
