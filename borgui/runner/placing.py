@@ -79,9 +79,10 @@ class Placing:
         self._opened = opened
         self._copiers: dict[int, Copier] = {}
 
-    def place(self, staging: bytes) -> None:
-        """Do it. Raises OSError, and what ``tick`` raises; what is placed stays."""
-        source = os.open(staging, FOLDER)
+    def place(self, staging: bytes | int) -> None:
+        """Do it; ``staging`` is the folder's path, or the folder itself, open. Raises OSError, and
+        what ``tick`` raises; what is placed stays."""
+        source = os.dup(staging) if isinstance(staging, int) else os.open(staging, FOLDER)
         target = os.open(self._destination, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             self._opened(os.fspath(Path(f"/proc/self/fd/{target}").readlink()))

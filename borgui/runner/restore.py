@@ -40,6 +40,7 @@ from borgui.runner.steps import Ended
 from borgui.runner.work import Work
 
 NOTHING_PLACED = "Nothing was put in place."
+NOTHING_RESTORED = "Nothing was restored."
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ class Plan:
             roots=tuple(map(unpack, given.get("roots_b64") or ())) or EVERYTHING,
         )
 
-    def check(self) -> None:
+    def check(self, work: Work) -> None:
         """Raise FailedError where the destination cannot be used, before borg has run."""
         target.refuse_inside(self.destination, self.protected)
         for path in self.stored:
@@ -92,7 +93,8 @@ class Plan:
                 target.refuse_inside(parent, self.protected)
         self.check_roots(os.path.realpath(self.destination))
         if self.overwrite:
-            target.refuse_links_out(self.destination, self._places(self.destination), self.roots)
+            places_there = self._places(self.destination)
+            target.refuse_links_out(self.destination, places_there, self.roots, lambda: _look(work))
         target.check(self.anchor)
         if self.expected_size is not None and not self.selected and not self.overwrite:
             self.check_space(self.expected_size)
@@ -135,7 +137,7 @@ class Plan:
 def extract(work: Work, step: Step) -> None:
     """The act of the step ``extract``. Raises FailedError."""
     plan = Plan.of(step, work)
-    plan.check()
+    plan.check(work)
     step, left_out = _without_overlaps(work, step, plan)
     staging = Staging(work.config.run, work.job, work.attempt)
     restore = _Overwriting if plan.overwrite else _Placing
@@ -147,12 +149,17 @@ def extract(work: Work, step: Step) -> None:
         staging.remove()
 
 
+def _look(work: Work) -> None:
+    """While the destination is looked at."""
+    work.progress(Progress(progress_message="Looking at the destination"))
+    work.check_stop(NOTHING_RESTORED)
+
+
 def _without_overlaps(work: Work, step: Step, plan: Plan) -> tuple[Step, LeftOut]:
     """The step kept out of what is protected, and of what borg would write through a link that
     the archive brings; of that people are warned."""
     step = replace(step, argv=tuple(commands.excluding(step.argv, plan.excludes())))
-    said = "Nothing was restored."
-    left_out = overlapping.find(work, step, plan.strip_components, said)
+    left_out = overlapping.find(work, step, plan.strip_components, NOTHING_RESTORED)
     overlapping.tell(work, left_out)
     argv = commands.excluding(step.argv, list(left_out.patterns))
     return replace(step, argv=tuple(argv)), left_out
@@ -189,6 +196,7 @@ class _Restore:
         self.answer["unmatched_b64"] = [pack(each.path) for each in missing[:MOST_NAMED]]
         self.missing = missing
         self.work.note(_without_unmatched(ended))
+        self.staging.check()
         return ended
 
     def judge_selection(self) -> None:
@@ -266,7 +274,7 @@ class _Placing(_Restore):
         self.staging.make_destination(plan.destination)
         anchor = plan.anchor
         target.check(anchor)
-        return self.staging.make(anchor)
+        return self.staging.make(target.sheltered(anchor))
 
     def _place(self, ended: Ended, folder: str) -> None:
         placing = Placing(
@@ -277,11 +285,13 @@ class _Placing(_Restore):
             protected=target.identities(self.plan.protected),
             opened=self.plan.check_roots,
         )
+        source = self.staging.open(folder)
         try:
-            placing.place(os.fsencode(folder))
+            placing.place(source)
         except OSError as error:
             _fail(error, self._said(placing.placed))
         finally:
+            os.close(source)
             placed = placing.placed
             self._put(_figures(placed))
             self._publish(replace(ended.progress, nfiles=placed.nfiles, restored_size=placed.size))
@@ -291,8 +301,7 @@ class _Placing(_Restore):
             self.work.log.line(f"Left alone: {printable_path(path)}")
 
     def _elsewhere(self, parent: bytes) -> int:
-        made = self.staging.make(os.fsdecode(parent))
-        return os.open(made, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        return self.staging.open(self.staging.make(target.sheltered(os.fsdecode(parent))))
 
     def _tick(self, ended: Ended, placed: Placed) -> None:
         if self.reader.is_due():
@@ -351,7 +360,7 @@ class _Overwriting(_Restore):
 def preview(work: Work, step: Step) -> None:
     """The act of the step ``preview``: what a restore would write and leave. Raises FailedError."""
     plan = Plan.of(step, work)
-    plan.check()
+    plan.check(work)
     step, left_out = _without_overlaps(work, step, plan)
     reader = Previewing(plan.destination, plan.selected, plan.strip_components, plan.overwrite)
     ended = work.run_program(step, reader)

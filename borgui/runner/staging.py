@@ -2,9 +2,14 @@
 
 Each lies beside what it is for, so that a rename is enough. A marker in ``run/`` is written before
 a folder is made; whoever dies, the machine's supervisor finds it and removes what is left.
+
+Who may write to the folder above one of ours can put something else in its place. So each is known
+by its inode: nothing is placed from another, and none is removed.
 """
 
+import errno
 import json
+import logging
 import os
 import posixpath
 import secrets
@@ -16,9 +21,13 @@ from pathlib import Path
 from typing import Any
 
 from borgui import durable
+from borgui.borg.display import IN_DETAIL, printable_path
 from borgui.runner import filesystem
+from borgui.runner.failure import FailedError
 from borgui.runner.filesystem import FOLDER
 from borgui.runner.spec import pack, unpack
+
+log = logging.getLogger(__name__)
 
 PREFIX = ".borgui-restore-"
 SUFFIX = ".restore"
@@ -32,7 +41,9 @@ class Staging:
     def __init__(self, run: Path, job: int, attempt: int) -> None:
         self._marker = run / f"{job}-{attempt}{SUFFIX}"
         self._prefix = f"{PREFIX}{job}-"
-        self._facts: dict[str, Any] = {"folders": [], "made": [], "told": {}}
+        self._facts: dict[str, Any] = {"folders": [], "made": [], "inodes": {}, "told": {}}
+        self._open: dict[str, int] = {}
+        """Folders made here: open, so that none gets another inode meanwhile."""
 
     def make(self, parent: str) -> str:
         """A new folder in ``parent``, closed to others; its path. Raises OSError."""
@@ -40,11 +51,37 @@ class Staging:
         self._facts["folders"].append(pack(path))
         self._write()
         Path(path).mkdir(0o700)
+        folder = self._know(path)
         for attribute in _INHERITED:
             with suppress(OSError):  # most folders pass nothing on
-                os.removexattr(path, attribute)
-        Path(path).chmod(0o700)  # without the set-group-id bit of its parent
+                os.removexattr(folder, attribute)
+        os.fchmod(folder, 0o700)  # without the set-group-id bit of its parent
+        self._write()
         return path
+
+    def open(self, path: str) -> int:
+        """A folder of :meth:`make`, opened once more. Raises FailedError where it was replaced."""
+        self.check()
+        return os.dup(self._open[path])
+
+    def check(self) -> None:
+        """Raise FailedError unless every folder made here still is at its path."""
+        for path, folder in self._open.items():
+            if not _is_at(path, os.fstat(folder)):
+                raise FailedError(
+                    "folder_replaced",
+                    "Somebody who may write to the folder above put something else in the place of"
+                    " a folder that was restored to. If that was a link, files may lie where it"
+                    " led, and may have replaced what was there; nothing was put in place from"
+                    f" there. {IN_DETAIL} {printable_path(path)}",
+                )
+
+    def _know(self, path: str) -> int:
+        """Remember a folder that was just made; it, open."""
+        folder = os.open(os.fsencode(path), FOLDER)
+        self._open[path] = folder
+        self._facts["inodes"][pack(path)] = os.fstat(folder).st_ino
+        return folder
 
     def make_destination(self, path: str) -> None:
         """The folder to restore to, with those above it, where they are missing. Raises OSError."""
@@ -58,6 +95,8 @@ class Staging:
         self._write()
         for each in reversed(missing):
             Path(each).mkdir(0o700)
+            self._know(each)
+        self._write()
 
     def tell(self, **facts: Any) -> None:
         """What the outcome's ``result`` shall hold if this process is killed now."""
@@ -69,6 +108,8 @@ class Staging:
 
     def remove(self) -> None:
         """Remove all of it, whatever is in it."""
+        while self._open:
+            os.close(self._open.popitem()[1])
         for _ in removing(self._marker):
             pass
 
@@ -95,32 +136,48 @@ def markers(run: Path) -> list[tuple[int, Path]]:
 def removing(marker: Path) -> Iterator[None]:
     """Remove what a marker names, then the marker; yields after each entry, so it can pause.
 
-    A folder that cannot be removed keeps its marker: it is tried again at the next start.
+    A folder that cannot be removed keeps its marker: it is tried again at the next start. What was
+    put in the place of one is left alone, and the marker goes.
     """
     facts = _read(marker)
+    inodes = facts.get("inodes") or {}
     is_clean = True
     for path in _paths(facts.get("folders")):
         if not posixpath.basename(path).startswith(PREFIX):
             continue
         try:
-            yield from _emptying(path)
+            yield from _emptying(path, inodes.get(pack(path)))
         except FileNotFoundError:
             continue
+        except _ReplacedError:
+            log.warning("left alone, since it is not ours: %s", printable_path(path))
         except OSError:
             is_clean = False
     for path in _paths(facts.get("made")):
         with suppress(OSError):  # it holds something: then it was needed
-            Path(path).rmdir()
+            if inodes.get(pack(path)) in {None, os.lstat(path).st_ino}:
+                Path(path).rmdir()
     marker.with_suffix(".draft").unlink(missing_ok=True)
     if is_clean:
         marker.unlink(missing_ok=True)
 
 
-def _emptying(path: str) -> Iterator[None]:
-    """Remove a folder of ours. Folders within it are first moved to its top, so that no depth
-    is too deep; links are never followed."""
-    top = os.open(os.fsencode(path), FOLDER)
+class _ReplacedError(Exception):
+    """What is at the path of a folder is another one, or none."""
+
+
+def _emptying(path: str, inode: int | None) -> Iterator[None]:
+    """Remove a folder of ours, that of ``inode`` if it is known. Folders within it are first moved
+    to its top, so that no depth is too deep; links are never followed."""
     try:
+        top = os.open(os.fsencode(path), FOLDER)
+    except OSError as error:
+        if error.errno in {errno.ELOOP, errno.ENOTDIR}:
+            raise _ReplacedError from error
+        raise
+    try:
+        if inode not in {None, os.fstat(top).st_ino}:
+            raise _ReplacedError
         numbers = count()
         mark = os.fsencode(secrets.token_hex(8))
         while names := filesystem.names(top):
@@ -162,6 +219,13 @@ def _remove(folder: int, name: bytes) -> None:
 
 def _is_folder(folder: int, name: bytes) -> bool:
     return stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)
+
+
+def _is_at(path: str, folder: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(os.lstat(path), folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
 
 
 def _read(marker: Path) -> dict[str, Any]:

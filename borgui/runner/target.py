@@ -2,7 +2,8 @@
 
 import os
 import posixpath
-from collections.abc import Iterable, Sequence
+import stat
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from borgui.borg.display import printable_path
@@ -36,9 +37,14 @@ def refuse_outside(places: Iterable[str], roots: Sequence[str]) -> None:
             raise _outside(place, roots)
 
 
-def refuse_links_out(destination: str, places: Iterable[str], roots: Sequence[str]) -> None:
+def refuse_links_out(
+    destination: str, places: Iterable[str], roots: Sequence[str], tick: Callable[[], None]
+) -> None:
     """Raise FailedError where borg, which writes to ``places`` below ``destination`` and follows
-    the links it meets as folders there, could leave ``roots``. Reads every folder below them."""
+    the links it meets as folders there, could leave ``roots``.
+
+    Reads every folder below them; ``tick`` is called for each, and may raise.
+    """
     if not is_narrowed(roots):
         return
     allowed = real(roots)
@@ -52,6 +58,7 @@ def refuse_links_out(destination: str, places: Iterable[str], roots: Sequence[st
         waiting.append(followed)
     seen = set(waiting)
     while waiting:
+        tick()
         for path in _folders(waiting.pop()):
             followed = os.path.realpath(path)
             if not is_inside(followed, allowed):
@@ -105,6 +112,36 @@ def deepest(destination: str, inside: str) -> str:
             break
         path = further
     return path
+
+
+def sheltered(folder: str) -> str:
+    """Where a folder of ours is made for ``folder``: there, or for root in the deepest folder above
+    it on the same mount where no other user can put something else in its place, if there is one.
+    """
+    if os.geteuid():
+        return folder
+    real_folder = os.path.realpath(folder)
+    found, path = None, "/"
+    for part in ("", *filter(None, real_folder.split("/"))):
+        path = posixpath.join(path, part)
+        status = os.lstat(path)
+        is_open = bool(status.st_mode & (stat.S_IWGRP | stat.S_IWOTH))
+        if status.st_uid or (is_open and not status.st_mode & stat.S_ISVTX):
+            break
+        found = path
+    if found is None or found == real_folder or _mount_id(found) != _mount_id(real_folder):
+        return folder
+    return found if os.access(found, os.W_OK | os.X_OK) else folder
+
+
+def _mount_id(folder: str) -> str:
+    """The kernel's number of the mount: within one of them a rename is enough."""
+    opened = os.open(folder, os.O_PATH | os.O_CLOEXEC)
+    try:
+        lines = Path(f"/proc/self/fdinfo/{opened}").read_text().splitlines()
+    finally:
+        os.close(opened)
+    return next(line for line in lines if line.startswith("mnt_id:"))
 
 
 def check(folder: str) -> None:

@@ -9,9 +9,11 @@ import pytest
 
 from borgui.runner import filesystem, staging
 from borgui.runner import machine as reporting
+from borgui.runner.failure import FailedError
 from borgui.runner.placing import Placing
 from borgui.runner.runfile import RunFile
 from borgui.runner.staging import Staging
+from borgui.runner.target import sheltered
 from tests.integration.runner.machine_at_work import Machine
 
 TEXT = "whole contents\n" * 1000
@@ -211,3 +213,58 @@ def test_it_is_asked_once_nobody_can_lead_us_elsewhere(tmp_path: Path) -> None:
         placing(tmp_path / "link", opened=opened).place(os.fsencode(tmp_path / "staging"))
     assert asked == [str(tmp_path / "elsewhere")]
     assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_a_folder_that_was_replaced(machine: Machine, tmp_path: Path) -> None:
+    """By a link or by another folder: nothing is taken from it, and it is not removed."""
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    (victim / "precious").touch()
+    for number, replace in enumerate(("link", "folder", "nothing")):
+        own = Staging(machine.config.run, number, 1)
+        folder = Path(own.make(str(tmp_path)))
+        os.close(own.open(str(folder)))
+        folder.rename(tmp_path / f"moved-{number}")
+        if replace == "link":
+            folder.symlink_to(victim)
+        elif replace == "folder":
+            folder.mkdir()
+            (folder / "another's").touch()
+        with pytest.raises(FailedError, match="Somebody") as failed:
+            own.open(str(folder))
+        assert failed.value.code == "folder_replaced"
+        own.remove()
+        assert os.path.lexists(folder) == (replace != "nothing")
+    assert (victim / "precious").exists()
+    assert len(list(tmp_path.glob(".borgui-restore-*/another's"))) == 1
+    assert staging.markers(machine.config.run) == []  # it is not tried again
+
+
+def test_a_made_destination_that_was_replaced(machine: Machine, tmp_path: Path) -> None:
+    own = Staging(machine.config.run, 1, 1)
+    own.make_destination(str(tmp_path / "a" / "b"))
+    own.check()
+    (tmp_path / "a").rename(tmp_path / "moved")
+    (tmp_path / "elsewhere" / "b").mkdir(parents=True)
+    (tmp_path / "a").symlink_to("elsewhere")
+    with pytest.raises(FailedError, match="Somebody"):
+        own.check()
+    own.remove()
+    assert (tmp_path / "elsewhere" / "b").is_dir()
+    assert staging.markers(machine.config.run) == []
+
+
+def test_where_nobody_else_can_replace_it(tmp_path: Path) -> None:
+    """For root, which these tests run as: above what belongs to another user."""
+    theirs = tmp_path / "theirs"
+    (theirs / "deep").mkdir(parents=True)
+    assert sheltered(str(theirs / "deep")) == str(theirs / "deep")
+    os.chown(theirs, 1234, 1234)
+    assert sheltered(str(theirs / "deep")) == str(tmp_path)
+    (tmp_path / "link").symlink_to(theirs)
+    assert sheltered(str(tmp_path / "link")) == str(tmp_path)
+    tmp_path.chmod(0o777)
+    assert sheltered(str(theirs)) != str(tmp_path)
+    tmp_path.chmod(0o1777)
+    assert sheltered(str(theirs)) == str(tmp_path)
+    assert sheltered("/dev/shm") == "/dev/shm"  # another mount
