@@ -82,6 +82,11 @@ class Links:
         """The uppermost link above ``parts``."""
         return _above(parts, self._links)
 
+    def may_be_above(self, path: str) -> bool:
+        """Whether a link is above ``path``, which may be as borg shows it."""
+        parts = self.parts(path)
+        return bool(self.above(parts) or _above(parts, self._shown))
+
     def clash(self, place: Place) -> str | None:
         """Why an entry cannot even be extracted by itself."""
         parts = self.parts(place.path)
@@ -160,9 +165,8 @@ class LeftOut:
 
     def holds(self, path: str) -> bool:
         """Whether a selected path is left out, with all below it."""
-        parts = self.links.parts(path)
         return any(each == path for each, _fault in self.named) or (
-            bool(self.count) and self.links.above(parts) is not None
+            bool(self.count) and self.links.may_be_above(path)
         )
 
     def _pattern(self, place: Place, fault: str) -> str:

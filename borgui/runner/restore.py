@@ -247,7 +247,7 @@ class _Restore:
         names: list[str] = []
         for each in self.plan.selected:
             path = stripped(each.path, self.plan.strip_components)
-            if each.is_pattern and path:
+            if each.is_pattern and path and not self.left_out.holds(each.path):
                 names += (name for name in exact(root, path) if len(names) < MOST_NAMED)
         for name in names:
             self.work.log.line(f"Matched: {printable_path(name)}")

@@ -106,6 +106,23 @@ def test_a_further_name_of_what_lies_below_a_link() -> None:
     assert excluded(*places) == {"y"}
 
 
+def test_a_selected_path_that_is_left_out() -> None:
+    """It may be as borg shows it."""
+    links = Links()
+    places = link("l\udcff"), file("l\udcff/f"), file("l?")
+    for place in places:
+        links.add(place)
+    left_out = LeftOut(links)
+    assert not left_out.holds("l?/f")
+    left_out.add(places[1], BELOW)
+    assert [left_out.holds(each) for each in ("l?/f", "l\udcff/f", "l?", "f")] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+
+
 def test_more_than_borg_can_be_told() -> None:
     links = Links()
     places = [
