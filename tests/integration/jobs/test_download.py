@@ -201,7 +201,7 @@ def test_paths_are_literal(product: Product, tmp_path: Path) -> None:
     archive = backed_up(product, product.add_repository("names", tmp_path / "r", [source]))
     paths = {name: os.fsencode(source) + b"/" + name for name in names}
     files = {name: start(product, archive, "file", path) for name, path in paths.items()}
-    # Taken as a pattern, each of the first would bring some of the second, which nothing else does.
+    # Those of the first that could be patterns would bring some of the second, were they taken so.
     patterns, others = names[:6], names[6:]
     zips = [
         (each, start(product, archive, "zip", *(paths[name] for name in each)))
