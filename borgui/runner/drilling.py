@@ -317,6 +317,8 @@ class _Drill:
         if reader.halt is not None:
             raise FailedError(reader.halt.code, f"{reader.halt.message} {NOTHING}")
         self._work.conclude(ended, NOTHING)
+        if ended.stopped is not None:
+            self._work.check_stop(NOTHING)  # it may have ended well, and yet have left out a part
 
     def _tick(self, count: int) -> None:
         self._read += count

@@ -213,6 +213,8 @@ def _list(work: Work, step: Step, reader: Reader, said: str) -> None:
     if reader.halt is not None:
         raise FailedError(reader.halt.code, f"{reader.halt.message} {said}".strip())
     work.conclude(ended, said)
+    if ended.stopped is not None:
+        work.check_stop(said)  # it may have ended well, and yet have left out a part
 
 
 class Looking(Reader):
