@@ -131,11 +131,12 @@ class _Scan:
     until: float
     ran_out: bool = False
     _places: dict[int, dict[str, None]] = field(default_factory=dict)
+    _tops: frozenset[int] = frozenset()
 
     def paths(self) -> Iterator[str]:
         """Paths of matching entries; the same one may come several times."""
         pattern = _Pattern.of(self.query.text)
-        self._places |= {root: {"": None} for root in self.roots.values()}
+        self._tops = frozenset(self.roots.values())
         for block, node, spans, names in self._blocks():
             for number in self._entries(spans, pattern.places(names)):
                 if time.monotonic() > self.until:
@@ -219,7 +220,8 @@ class _Scan:
             if unknown:
                 waiting += unknown
                 continue
-            places: dict[str, None] = {}
+            # the whole of one archive may be a folder of another
+            places: dict[str, None] = {"": None} if here in self._tops else {}
             for parent, name in parents:
                 if len(places) >= MOST_PLACES:
                     break
