@@ -1,6 +1,7 @@
 """What changed between two archives of a repository: folder by folder, told by their indexes; or
 entry by entry, told by borg where somebody has asked for that."""
 
+from collections.abc import Callable
 from typing import Any
 
 from flask import Response, redirect, request, url_for
@@ -66,31 +67,23 @@ def compare(repository_id: int) -> AnyResponse:
 @archives.get("/repositories/<int:repository_id>/compare/changes")
 def changes(repository_id: int) -> Response:
     """What differs, as a partial."""
-    repository = load_repository(Session(), repository_id)
-    before = _of(repository_id, request.args.get("before", 0, type=int))
-    after = _of(repository_id, request.args.get("after", 0, type=int))
-    return page(
-        "archives/_changes.html",
-        repository=repository,
-        before=before,
-        after=after,
-        **_compared(before, after),
-    )
+    return _partial("archives/_changes.html", repository_id, _compared)
 
 
 @archives.get("/repositories/<int:repository_id>/compare/contents")
 def content_changes(repository_id: int) -> Response:
     """What borg found to differ, as a partial."""
+    return _partial("archives/_contents.html", repository_id, _told)
+
+
+def _partial(
+    template: str, repository_id: int, tell: Callable[[Archive, Archive], dict[str, Any]]
+) -> Response:
     repository = load_repository(Session(), repository_id)
     before = _of(repository_id, request.args.get("before", 0, type=int))
     after = _of(repository_id, request.args.get("after", 0, type=int))
-    return page(
-        "archives/_contents.html",
-        repository=repository,
-        before=before,
-        after=after,
-        **_told(before, after),
-    )
+    told = tell(before, after)
+    return page(template, repository=repository, before=before, after=after, **told)
 
 
 @archives.post("/repositories/<int:repository_id>/compare")
