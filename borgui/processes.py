@@ -45,7 +45,9 @@ def up(config: Config) -> int:
     for child in (web_child(config), control_child(config), scheduler_child(config)):
         supervisor.add(child)
     _add_workers(config, supervisor)
-    configure_mappers()  # else web and control each do it, in memory of their own
+    # What else each child would do first, in memory of its own:
+    configure_mappers()
+    embedded_redis.wait_until_ready(config)
     announce(config, code)
     exit_code = supervisor.run()
     for lock in locks:
@@ -170,7 +172,7 @@ def web_child(config: Config) -> Child:
     from borgui.web import server
 
     app = create_app(config)
-    return Child("web", lambda: server.run(app, config), stop_first=2)
+    return Child("web", server.serving(app, config), stop_first=2)
 
 
 def control_child(config: Config) -> Child:

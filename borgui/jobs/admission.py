@@ -60,6 +60,7 @@ def start(  # noqa: PLR0913 - the arguments are the job's own columns
     if repository and kind.needs_idle:
         _require_idle(session, repository)
     job = kind.row(
+        kind=kind.name,
         repository=repository,
         repository_name=repository.name if repository else "",
         machine=repository.machine if repository else machine,

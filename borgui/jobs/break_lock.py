@@ -7,13 +7,7 @@ from borgui.jobs.steps import borg_step, repository_of
 from borgui.security.permissions import Permission
 
 
-class BreakLockJob(Job):
-    """Has no columns of its own."""
-
-    __mapper_args__ = {"polymorphic_identity": "break_lock"}
-
-
-def _steps(_context: Context, job: BreakLockJob) -> list[Step]:
+def _steps(_context: Context, job: Job) -> list[Step]:
     return [borg_step("break_lock", repository_of(job), commands.break_lock())]
 
 
@@ -21,7 +15,6 @@ BREAK_LOCK = Kind(
     name="break_lock",
     label="Break lock",
     after_failure="Nothing in the repository was changed.",
-    row=BreakLockJob,
     access="exclusive",
     permission=Permission.MANAGE,
     steps=_steps,

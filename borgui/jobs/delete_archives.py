@@ -20,12 +20,6 @@ from borgui.validation import Id, Input
 MOST_ARCHIVES = 1000
 
 
-class DeleteJob(Job):
-    """Has no columns of its own."""
-
-    __mapper_args__ = {"polymorphic_identity": "delete"}
-
-
 class DeleteInput(Input):
     """``archive_ids``: several at once, where the address names none."""
 
@@ -44,7 +38,7 @@ def _check(_config: Config, _repository: Repository | None, options: dict[str, A
         raise Invalid({"archive_ids": "Name at least one archive."})
 
 
-def _steps(context: Context, job: DeleteJob) -> list[Step]:
+def _steps(context: Context, job: Job) -> list[Step]:
     repository = repository_of(job)
     # an archive of another repository is none of this one's
     wanted = set(_wanted(job.options))
@@ -62,7 +56,7 @@ def _steps(context: Context, job: DeleteJob) -> list[Step]:
     ]
 
 
-def _settle(session: Session, job: DeleteJob, outcome: Outcome) -> None:
+def _settle(session: Session, job: Job, outcome: Outcome) -> None:
     if job.repository is not None and outcome.get("status") == Status.COMPLETED:
         take_archives(session, job.repository, outcome)
 
@@ -71,7 +65,6 @@ DELETE_ARCHIVES = Kind(
     name="delete",
     label="Delete",
     after_failure="Archives that borg had not come to are untouched.",
-    row=DeleteJob,
     access="exclusive",
     permission=Permission.MANAGE,
     steps=_steps,

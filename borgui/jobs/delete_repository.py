@@ -9,13 +9,7 @@ from borgui.jobs.steps import borg_step, repository_of, verify_step
 from borgui.security.permissions import Permission
 
 
-class DeleteRepositoryJob(Job):
-    """Has no columns of its own."""
-
-    __mapper_args__ = {"polymorphic_identity": "delete_repository"}
-
-
-def _steps(_context: Context, job: DeleteRepositoryJob) -> list[Step]:
+def _steps(_context: Context, job: Job) -> list[Step]:
     repository = repository_of(job)
     if repository.borg_id is None:
         raise Refused(
@@ -34,7 +28,7 @@ def _steps(_context: Context, job: DeleteRepositoryJob) -> list[Step]:
     ]
 
 
-def _settle(session: Session, job: DeleteRepositoryJob, outcome: Outcome) -> None:
+def _settle(session: Session, job: Job, outcome: Outcome) -> None:
     if job.repository is not None and outcome.get("status") == Status.COMPLETED:
         session.delete(job.repository)
 
@@ -43,7 +37,6 @@ DELETE_REPOSITORY = Kind(
     name="delete_repository",
     label="Delete repository",
     after_failure="Parts of the repository may be gone. Do not rely on what is left.",
-    row=DeleteRepositoryJob,
     access="exclusive",
     permission=Permission.MANAGE,
     steps=_steps,

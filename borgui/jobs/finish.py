@@ -118,6 +118,7 @@ def _try_again(context: Context, job: Job, outcome: Outcome) -> bool:
         return False
     kind = kind_of(job.kind)
     again = kind.row(
+        kind=kind.name,
         repository_id=job.repository_id,
         repository_name=job.repository_name,
         machine=job.machine,

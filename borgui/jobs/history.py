@@ -75,4 +75,4 @@ def _page(
 
 
 def _row_types() -> list[type[Job]]:
-    return [kind.row for kind in KINDS]
+    return [kind.row for kind in KINDS if kind.row is not Job]

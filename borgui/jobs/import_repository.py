@@ -9,13 +9,7 @@ from borgui.jobs.steps import borg_step, repository_of
 from borgui.security.permissions import Permission
 
 
-class ImportJob(Job):
-    """Has no columns of its own."""
-
-    __mapper_args__ = {"polymorphic_identity": "import"}
-
-
-def _steps(_context: Context, job: ImportJob) -> list[Step]:
+def _steps(_context: Context, job: Job) -> list[Step]:
     repository = repository_of(job)
     steps = listing_steps(repository)
     if repository.key is not None:
@@ -28,7 +22,6 @@ IMPORT = Kind(
     name="import",
     label="Import",
     after_failure="Nothing in the repository was changed.",
-    row=ImportJob,
     access="exclusive",
     permission=Permission.MANAGE,
     steps=_steps,

@@ -15,13 +15,7 @@ GAVE_WAY = "gave_way"
 """In the options of a job made unasked that was ended for another one: it is made again."""
 
 
-class IndexJob(Job):
-    """Has no columns of its own; its options name the archive: ``archive_id`` and ``archive``."""
-
-    __mapper_args__ = {"polymorphic_identity": "index"}
-
-
-def _steps(context: Context, job: IndexJob) -> list[Step]:
+def _steps(context: Context, job: Job) -> list[Step]:
     repository = repository_of(job)
     archive = context.session.get(Archive, job.options.get("archive_id"))
     if archive is None or archive.repository_id != repository.id:
@@ -39,7 +33,7 @@ def _steps(context: Context, job: IndexJob) -> list[Step]:
     return [borg_step("index", repository, argv, parameters=parameters)]
 
 
-def _fields(job: IndexJob) -> dict[str, Any]:
+def _fields(job: Job) -> dict[str, Any]:
     return {
         "archive_id": job.options.get("archive_id"),
         "archive": job.options.get("archive"),
@@ -51,7 +45,6 @@ INDEX = Kind(
     name="index",
     label="Index",
     after_failure="The archive was not changed. It can be listed again.",
-    row=IndexJob,
     access="shared",
     permission=Permission.RUN,
     steps=_steps,

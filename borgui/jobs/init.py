@@ -8,13 +8,7 @@ from borgui.jobs.steps import borg_step
 from borgui.security.permissions import Permission
 
 
-class InitJob(Job):
-    """Has no columns of its own."""
-
-    __mapper_args__ = {"polymorphic_identity": "init"}
-
-
-def _steps(_context: Context, job: InitJob) -> list[Step]:
+def _steps(_context: Context, job: Job) -> list[Step]:
     repository = job.repository
     if repository is None or repository.encryption is None:
         raise Refused("repository_forgotten", "Its repository is no longer here.")
@@ -28,7 +22,6 @@ INIT = Kind(
     name="init",
     label="Init",
     after_failure="Nothing can be backed up here until this is solved.",
-    row=InitJob,
     access="exclusive",
     permission=Permission.MANAGE,
     steps=_steps,

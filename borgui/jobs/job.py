@@ -17,6 +17,7 @@ from sqlalchemy import (
     Integer,
     String,
     Text,
+    case,
     update,
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
@@ -62,6 +63,11 @@ class Trigger(StrEnum):
     RETRY = "retry"
 
 
+WITH_TABLES = ("backup", "diff", "download", "drill", "mount", "restore")
+"""The kinds with columns of their own. Each has a class for its rows, which costs every process
+memory (200 KiB) and its start time; rows of all other kinds are plain :class:`Job`."""
+
+
 class Job(Base):
     """One job of any kind; a kind with columns of its own joins its table to this one."""
 
@@ -74,13 +80,14 @@ class Job(Base):
         Index("ix_jobs_status", "status", "id"),
         {"sqlite_autoincrement": True},  # an id that was used never means another row
     )
-    __mapper_args__ = {
-        "polymorphic_on": "kind",
-        "polymorphic_identity": "job",
-    }
 
     id: Mapped[int] = mapped_column(primary_key=True)
     kind: Mapped[str] = mapped_column(String(32))
+    __mapper_args__ = {
+        "polymorphic_on": case((kind.in_(WITH_TABLES), kind), else_="job"),
+        "polymorphic_identity": "job",
+    }
+
     status: Mapped[str] = mapped_column(String(10), default=Status.PENDING)
     repository_id: Mapped[int | None] = mapped_column(
         ForeignKey("repositories.id", ondelete="SET NULL")
@@ -138,6 +145,10 @@ class Job(Base):
     log_size: Mapped[int | None] = mapped_column(BigInteger)
 
     repository: Mapped[Repository | None] = relationship(lazy="select")
+
+    def __init__(self, **values: Any) -> None:
+        """``kind`` need not be told for a kind with a table of its own."""
+        super().__init__(**{"kind": self.__mapper__.polymorphic_identity, **values})
 
     @property
     def priority(self) -> Priority:

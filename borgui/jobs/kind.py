@@ -88,7 +88,8 @@ class Kind:
     """As people read it: ``Backup``."""
     after_failure: str = ""
     """What people need to know of their data when it failed, where that can be said."""
-    row: type[Job]
+    row: type[Job] = Job
+    """The class of its rows: its own, where its table has columns beyond those of every job."""
     access: Access
     permission: Permission
     """Who may start, cancel and repeat it."""

@@ -16,12 +16,6 @@ DESCRIBED = 10
 """Newest archives whose sizes are read as well: borg reads each one's whole metadata for that."""
 
 
-class RefreshJob(Job):
-    """Has no columns of its own."""
-
-    __mapper_args__ = {"polymorphic_identity": "refresh"}
-
-
 def listing_steps(repository: Repository) -> list[Step]:
     """All archives by name and time, and the sizes of the newest."""
     return [
@@ -30,16 +24,16 @@ def listing_steps(repository: Repository) -> list[Step]:
     ]
 
 
-def _steps(_context: Context, job: RefreshJob) -> list[Step]:
+def _steps(_context: Context, job: Job) -> list[Step]:
     return listing_steps(repository_of(job))
 
 
-def _settle(session: Session, job: RefreshJob, outcome: Outcome) -> None:
+def _settle(session: Session, job: Job, outcome: Outcome) -> None:
     if job.repository is not None and outcome.get("status") == Status.COMPLETED:
         take_archives(session, job.repository, outcome)
 
 
-def _is_patient(job: RefreshJob) -> bool:
+def _is_patient(job: Job) -> bool:
     """A listing that nobody asked for is no reason to end what somebody has mounted."""
     return job.created_by is None and job.priority is Priority.LOW
 
@@ -55,7 +49,8 @@ def list_anew(session: Session, kind: Kind, job: Job, outcome: Outcome) -> None:
     )
     if session.scalar(waiting.limit(1)) is None:
         session.add(
-            RefreshJob(
+            Job(
+                kind=REFRESH.name,
                 repository=repository,
                 repository_name=repository.name,
                 machine=repository.machine,
@@ -83,7 +78,6 @@ REFRESH = Kind(
     after_failure=(
         "Nothing in the repository was changed; the list of archives may be out of date."
     ),
-    row=RefreshJob,
     # ``borg info`` opens borg's cache, which only one process may: a reader that needs the lane
     # alone.
     access="exclusive",

@@ -23,12 +23,6 @@ from borgui.security.permissions import Permission
 from borgui.validation import Input, Text
 
 
-class RenameJob(Job):
-    """Has no columns of its own."""
-
-    __mapper_args__ = {"polymorphic_identity": "rename"}
-
-
 def _archive_name(text: str) -> str:
     try:
         return names.validate_name(text)
@@ -53,7 +47,7 @@ def _check(_config: Config, repository: Repository | None, options: dict[str, ob
         raise Invalid({"name": "Another archive of this repository has this name."})
 
 
-def _steps(context: Context, job: RenameJob) -> list[Step]:
+def _steps(context: Context, job: Job) -> list[Step]:
     repository = job.repository
     archive = context.session.get(Archive, job.options["archive_id"])
     if repository is None or archive is None or archive.repository_id != repository.id:
@@ -76,7 +70,7 @@ def _steps(context: Context, job: RenameJob) -> list[Step]:
     return [*steps, borg_step("list_renamed", repository, command, parameters=kept)]
 
 
-def _settle(session: Session, job: RenameJob, outcome: Outcome) -> None:
+def _settle(session: Session, job: Job, outcome: Outcome) -> None:
     found = listed(outcome)
     if job.repository is None or found is None or outcome.get("status") != Status.COMPLETED:
         return
@@ -98,7 +92,6 @@ RENAME_ARCHIVE = Kind(
     name="rename",
     label="Rename",
     after_failure="What the archive holds was not changed.",
-    row=RenameJob,
     access="exclusive",
     permission=Permission.MANAGE,
     steps=_steps,

@@ -1,11 +1,9 @@
 """The master secret, and one key for each purpose derived from it (HKDF, RFC 5869)."""
 
+import hmac
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
-
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from borgui import durable
 from borgui.config import Config
@@ -38,8 +36,12 @@ class Keys:
 
 
 def derive(master: bytes, purpose: str) -> bytes:
-    """A key of 32 bytes for one purpose; knowing it tells nothing about any other."""
-    return HKDF(SHA256(), 32, salt=b"borgui", info=purpose.encode()).derive(master)
+    """A key of 32 bytes for one purpose; knowing it tells nothing about any other.
+
+    HKDF with SHA-256: its first block is all that 32 bytes need.
+    """
+    extracted = hmac.digest(b"borgui", master, "sha256")
+    return hmac.digest(extracted, purpose.encode() + b"\x01", "sha256")
 
 
 def load(config: Config) -> Keys:

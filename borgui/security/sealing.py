@@ -1,18 +1,17 @@
-"""Sealing: columns of the database (Fernet), and specs on their way through Redis (AES-GCM)."""
+"""Sealing: columns of the database, and specs on their way through Redis.
+
+Both as XChaCha20-Poly1305 with a random nonce of 24 bytes before what is sealed, in base64.
+"""
 
 import base64
-import binascii
 import json
-import os
+from collections.abc import Sequence
 from typing import Any
 
-from cryptography.exceptions import InvalidTag
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from nacl.exceptions import CryptoError
+from nacl.secret import Aead
 
 from borgui.security.keys import Keys
-
-NONCE = 12
 
 
 class SealError(Exception):
@@ -23,54 +22,54 @@ class Sealer:
     """Seals text for the database; opens what any of the keys has sealed."""
 
     def __init__(self, keys: Keys) -> None:
-        self._fernet = MultiFernet(
-            [Fernet(base64.urlsafe_b64encode(key)) for key in keys.database()]
-        )
+        self._keys = keys.database()
 
     def seal(self, text: str) -> str:
         """An ASCII token that holds ``text``."""
-        return self._fernet.encrypt(text.encode("utf-8", "surrogateescape")).decode()
+        return _seal(text.encode("utf-8", "surrogateescape"), self._keys[0])
 
     def open(self, token: str) -> str:
         """The text of a token; raises :class:`SealError`."""
-        try:
-            return self._fernet.decrypt(token.encode()).decode("utf-8", "surrogateescape")
-        except InvalidToken as error:
-            raise SealError("A sealed value cannot be opened with the present key.") from error
+        return _open(token, self._keys).decode("utf-8", "surrogateescape")
 
     def renew(self, token: str) -> str:
         """The same text sealed with the present key; raises :class:`SealError`."""
-        try:
-            return self._fernet.rotate(token.encode()).decode()
-        except InvalidToken as error:
-            raise SealError("A sealed value cannot be opened with the present key.") from error
+        return self.seal(self.open(token))
 
 
 def seal_spec(
-    spec: dict[str, Any], keys: tuple[bytes, ...], job: int, attempt: int, machine: str
+    spec: dict[str, Any], keys: Sequence[bytes], job: int, attempt: int, machine: str
 ) -> str:
     """A spec as ASCII text that only the machine's key opens, for this job and attempt alone."""
-    nonce = os.urandom(NONCE)
-    bound = f"{job}:{attempt}:{machine}".encode()
-    return base64.b64encode(
-        nonce + AESGCM(keys[0]).encrypt(nonce, json.dumps(spec).encode(), bound)
-    ).decode()
+    return _seal(json.dumps(spec).encode(), keys[0], _bound(job, attempt, machine))
 
 
 def open_spec(
-    sealed: str, keys: tuple[bytes, ...], job: int, attempt: int, machine: str
+    sealed: str, keys: Sequence[bytes], job: int, attempt: int, machine: str
 ) -> dict[str, Any]:
     """The spec; raises :class:`SealError` when any of it, or what it is bound to, differs."""
-    bound = f"{job}:{attempt}:{machine}".encode()
     try:
-        raw = base64.b64decode(sealed, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise SealError("The job's instructions are no sealed text.") from error
+        plain = _open(sealed, keys, _bound(job, attempt, machine))
+    except SealError as error:
+        message = "The job's instructions do not bear this installation's seal."
+        raise SealError(message) from error
+    spec: dict[str, Any] = json.loads(plain)
+    return spec
+
+
+def _bound(job: int, attempt: int, machine: str) -> bytes:
+    return f"{job}:{attempt}:{machine}".encode()
+
+
+def _seal(plain: bytes, key: bytes, bound: bytes = b"") -> str:
+    return base64.b64encode(Aead(key).encrypt(plain, bound)).decode()
+
+
+def _open(sealed: str, keys: Sequence[bytes], bound: bytes = b"") -> bytes:
+    """``bound`` is what it must have been sealed for; it is authenticated, and not part of it."""
     for key in keys:
         try:
-            spec = json.loads(AESGCM(key).decrypt(raw[:NONCE], raw[NONCE:], bound))
-        except (InvalidTag, ValueError):
+            return Aead(key).decrypt(base64.b64decode(sealed, validate=True), bound)
+        except (CryptoError, ValueError):
             continue
-        if isinstance(spec, dict):
-            return spec
-    raise SealError("The job's instructions do not bear this installation's seal.")
+    raise SealError("A sealed value cannot be opened with the present key.")

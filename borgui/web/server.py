@@ -1,6 +1,7 @@
 """gunicorn around the application, run inside a process of ours."""
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 from flask import Flask
@@ -53,16 +54,21 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         return True
 
 
-def run(app: Flask, config: Config) -> None:
-    """Serve until told to stop.
+def serving(app: Flask, config: Config) -> Callable[[], None]:
+    """What serves until told to stop, to be called in a process of its own.
 
     Without gunicorn's master, which would only start the worker again, as our supervisor does, and
     takes 10 MiB. A second worker would take 15 to 30 and, with two cores that borg wants too, it
     answered a tenth more requests a second and none of them sooner (measured).
     """
     server = Server(app, config)
-    log = server.cfg.logger_class(server.cfg)
-    sockets = create_sockets(server.cfg, log)
-    worker = Worker(0, os.getppid(), sockets, server, server.cfg.timeout, server.cfg, log)
-    worker.pid = os.getpid()
-    worker.init_process()
+    logger = server.cfg.logger_class
+
+    def run() -> None:
+        log = logger(server.cfg)
+        sockets = create_sockets(server.cfg, log)
+        worker = Worker(0, os.getppid(), sockets, server, server.cfg.timeout, server.cfg, log)
+        worker.pid = os.getpid()
+        worker.init_process()
+
+    return run

@@ -25,7 +25,7 @@ def main(url: str, port: str, data_dir: str) -> None:
     def read() -> str:
         return str(len(redis.hgetall(live.job_key(JOB))))
 
-    server.run(app, Config(data_dir=Path(data_dir), port=int(port)))
+    server.serving(app, Config(data_dir=Path(data_dir), port=int(port)))()
 
 
 if __name__ == "__main__":

@@ -43,10 +43,18 @@ class Home:
         self.back_up()
 
 
+@pytest.fixture(scope="module")
+def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+    with running(tmp_path_factory.mktemp("product") / "data") as started:
+        yield started
+
+
 @pytest.fixture
-def home(tmp_path: Path) -> Iterator[Home]:
-    with running(tmp_path / "data") as product:
-        yield Home(product, tmp_path / "anna")
+def home(product: Product, tmp_path: Path) -> Iterator[Home]:
+    """All that the product knows of while the test lasts."""
+    home = Home(product, tmp_path / "anna")
+    yield home
+    assert product.request("DELETE", f"/api/repositories/{home.repository}").status == 204
 
 
 def sign_in(tab: Page, product: Product) -> None:
@@ -151,6 +159,7 @@ def test_without_javascript(home: Home, chromium: Browser) -> None:
     tab.get_by_role("link", name="to mother – 1.odt").click()
     # from the version to the folder it was in, where another file is ticked as well
     tab.locator("table.versions tbody tr").nth(0).get_by_role("link").nth(1).click()
+    expect(tab.locator("td.pick input")).to_have_count(2)
     for box in tab.locator("td.pick input").all():
         box.check()
     tab.get_by_label("Keep what is ticked and go to").select_option("the folder above")

@@ -214,12 +214,14 @@ class Product:
 
 
 def wait_for(condition: Callable[[], bool], seconds: float, what: str | Callable[[], str]) -> None:
-    """Poll ``condition`` until it holds; AssertionError after ``seconds``."""
+    """Poll ``condition`` until it holds, ever less often; AssertionError after ``seconds``."""
     deadline = time.monotonic() + seconds
+    pause = 0.02
     while not condition():
         if time.monotonic() > deadline:
             raise AssertionError(what if isinstance(what, str) else what())
-        time.sleep(0.05)
+        time.sleep(pause)
+        pause = min(pause * 1.1, 0.25)
 
 
 @contextlib.contextmanager

@@ -31,5 +31,5 @@ def big_source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     folder = tmp_path_factory.mktemp("big")
     for number in range(12):
-        (folder / f"{number}.bin").write_bytes(os.urandom(50_000_000))
+        (folder / f"{number}.bin").write_bytes(os.urandom(20_000_000))
     return folder

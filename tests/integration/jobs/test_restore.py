@@ -163,17 +163,20 @@ def test_a_selection_is_taken_literally(product: Product, tmp_path: Path) -> Non
             file.write(name)
     repo_id = product.add_repository("literal", tmp_path / "repository", [source])
     archive = backed_up(product, repo_id)
-    for number, name in enumerate(names):
+    # Each of the first would bring others with it, were it taken as a pattern.
+    patterns, others = plain[:3] + [b"a?b"], [b"aXb", b"a\xffb", b"x", *plain[3:]]
+    paths = {name: b64(os.fsencode(stored(source)) + b"/" + name) for name in names}
+    for number, wanted in enumerate((patterns, others, [b"a\xffb"])):
         out = tmp_path / f"exact-{number}"
-        path = os.fsencode(stored(source)) + b"/" + name
-        job = restore(product, archive, out, paths_b64=[b64(path)])
-        assert job["status"] == "completed", (name, job)
-        assert trees.names(inside(source, out)) == [name]
-        assert job["nfiles"] == 1
-    for name in plain:
-        out = tmp_path / f"text-{names.index(name)}"
-        job = restore(product, archive, out, paths=[f"{stored(source)}/{name.decode()}"])
-        assert trees.names(inside(source, out)) == [name]
+        job = restore(product, archive, out, paths_b64=[paths[name] for name in wanted])
+        assert job["status"] == "completed", (wanted, job)
+        assert trees.names(inside(source, out)) == sorted(wanted)
+        assert job["nfiles"] == len(wanted)
+    for number, wanted in enumerate((plain[:3], plain[3:])):
+        out = tmp_path / f"text-{number}"
+        texts = [f"{stored(source)}/{name.decode()}" for name in wanted]
+        restore(product, archive, out, paths=texts)
+        assert trees.names(inside(source, out)) == sorted(wanted)
     out = tmp_path / "shown"
     shown = [f"{stored(source)}/a?b"]
     job = restore(product, archive, out, paths=shown)

@@ -90,3 +90,11 @@ def test_known_answer() -> None:
     known = "131436a2af87a32cef7886b7351b4fe6042c788d9ef460d53d7845be547dd24f"
 
     assert keys.derive(b"m" * 32, "session").hex() == known
+
+
+def test_derived_as_ever() -> None:
+    """As HKDF of another library derived it: else nothing sealed before would open."""
+    assert keys.derive(b"m" * 64, "session").hex() == (
+        "0bd076681ffdc55bc680e1294d043bb46a58765567a5491f84159e40edf1198c"
+    )
+    assert keys.derive(b"m" * 64, "database") != keys.derive(b"m" * 64, "session")
