@@ -59,8 +59,7 @@ def start(  # noqa: PLR0913 - the arguments are the job's own columns
         raise Conflict("repository_not_ready", f"{repository.name} is not ready yet.")
     if repository and kind.needs_idle:
         _require_idle(session, repository)
-    job = kind.row(
-        kind=kind.name,
+    job = kind.new(
         repository=repository,
         repository_name=repository.name if repository else "",
         machine=repository.machine if repository else machine,

@@ -117,8 +117,7 @@ def _try_again(context: Context, job: Job, outcome: Outcome) -> bool:
     if not passing or job.tries >= settings.retry_limit or job.cancel_requested_at:
         return False
     kind = kind_of(job.kind)
-    again = kind.row(
-        kind=kind.name,
+    again = kind.new(
         repository_id=job.repository_id,
         repository_name=job.repository_name,
         machine=job.machine,

@@ -142,6 +142,10 @@ class Kind:
     needs_idle: bool = False
     """Whether it is refused, and does not wait, while another job of its repository is active."""
 
+    def new(self, **values: Any) -> Job:
+        """A row of this kind, in no session yet."""
+        return self.row(kind=self.name, **values)
+
 
 class Refused(Exception):
     """A job that cannot be done, with the code and the sentence its row will carry."""

@@ -49,8 +49,7 @@ def list_anew(session: Session, kind: Kind, job: Job, outcome: Outcome) -> None:
     )
     if session.scalar(waiting.limit(1)) is None:
         session.add(
-            Job(
-                kind=REFRESH.name,
+            REFRESH.new(
                 repository=repository,
                 repository_name=repository.name,
                 machine=repository.machine,

@@ -82,7 +82,7 @@ def ended(
             "deduplicated_size": size // _random.randint(30, 900),
             "backup_speed": 84.3,
         }
-    job = kind_of(kind).row(
+    job = kind_of(kind).new(
         **{
             "status": status,
             "repository_id": row.id,
@@ -178,7 +178,7 @@ def running(
 
 def waiting(row: Repository, reason: str, kind: str = "backup") -> Job:
     """A job that waits."""
-    job = kind_of(kind).row(
+    job = kind_of(kind).new(
         status=Status.PENDING,
         repository_id=row.id,
         repository_name=row.name,
@@ -526,7 +526,7 @@ def drilled(client: redis.Redis, rows: list[Repository]) -> dict[str, int]:
         differing=["home/anna/Documents/locked.kdbx", ODD[1:], LONG[1:]],
         **{**proof, "differing_count": 3, "compared_with_checksums": 14},
     )
-    job = kind_of("drill").row(
+    job = kind_of("drill").new(
         status=Status.RUNNING,
         repository_id=rows[2].id,
         repository_name=rows[2].name,

@@ -209,7 +209,7 @@ def test_a_viewer_gets_no_file_names(viewer: Someone, operator: Someone, redis: 
 
 def test_jobs_are_filtered_and_paged_newest_first(operator: Someone, repository: int) -> None:
     backups = [add_job(repository_id=repository, status=Status.FAILED) for _ in range(3)]
-    other = add_job(Job, kind="refresh", status=Status.COMPLETED)
+    other = add_job(kind="refresh", status=Status.COMPLETED)
 
     def ids(query: str) -> list[int]:
         answer = operator.api("GET", f"/api/jobs?{query}")
@@ -258,7 +258,7 @@ def count_queries(app: Flask) -> Callable[[], list[str]]:
 
 
 def test_another_kinds_address_does_not_show_a_job(operator: Someone) -> None:
-    number = add_job(Job, kind="refresh")
+    number = add_job(kind="refresh")
     assert operator.api("GET", f"/api/jobs/{number}").status_code == 200
     answer = operator.api("GET", f"/api/backup/jobs/{number}")
     assert (answer.status_code, answer.json["error"]["code"]) == (404, "job_not_found")
@@ -302,7 +302,7 @@ def test_a_failed_job_is_repeated_as_one_that_names_its_origin(
 def test_who_may_not_start_a_kind_may_not_cancel_or_repeat_it(
     operator: Someone, repository: int
 ) -> None:
-    number = add_job(Job, kind="delete_repository", repository_id=repository, status=Status.FAILED)
+    number = add_job(kind="delete_repository", repository_id=repository, status=Status.FAILED)
     assert operator.api("POST", f"/api/jobs/{number}/retry").status_code == 403
     assert operator.api("POST", f"/api/jobs/{number}/cancel").status_code == 403
 

@@ -304,7 +304,7 @@ def test_none_begins_while_a_writer_waits(given: Context, archive: int, reposito
 def listing(repository: int, **values: Any) -> int:
     """A refresh that nobody asked for, and that waits."""
     facts = {"trigger": Trigger.CHAIN, "priority_rank": Priority.LOW.rank, **values}
-    return add_job(kind_of("refresh").row, repository_id=repository, **facts)
+    return add_job(kind="refresh", repository_id=repository, **facts)
 
 
 def test_a_listing_nobody_asked_for_ends_no_mount(
@@ -316,9 +316,7 @@ def test_a_listing_nobody_asked_for_ends_no_mount(
     assert mounts.give_way(given, redis) == []
     lanes = occupied(Session())
     assert reason(waiting, lanes) == f"waits for mount #{standing}"
-    behind = add_job(
-        kind_of("index").row, repository_id=repository, priority_rank=Priority.LOW.rank
-    )
+    behind = add_job(kind="index", repository_id=repository, priority_rank=Priority.LOW.rank)
     another = add_job(KIND.row, repository_id=repository)
     assert reason(behind, lanes) is None
     assert reason(another, lanes) is None
@@ -336,7 +334,7 @@ def test_a_listing_nobody_asked_for_keeps_its_place_behind_others(
     waiting = listing(repository)
     assert reason(waiting, lanes) == f"waits for backup #{backup}"
     lanes.holders.clear()
-    behind = add_job(kind_of("index").row, repository_id=repository, priority_rank=2)
+    behind = add_job(kind="index", repository_id=repository, priority_rank=2)
     assert reason(behind, lanes) == f"waits behind refresh #{waiting}"
 
 

@@ -230,10 +230,8 @@ def test_run_again_makes_one_job(operator: Someone, failed: int) -> None:
 
 
 def test_operator_cannot_repeat_what_only_an_admin_may_start(operator: Someone) -> None:
-    from borgui.jobs import kind_of
-
     number = add_repository("other")
-    job = add_job(kind_of("delete_repository").row, repository_id=number, status=Status.FAILED)
+    job = add_job(kind="delete_repository", repository_id=number, status=Status.FAILED)
     assert operator.browser("POST", f"/jobs/{job}/retry").status_code == 403
     assert "Run again" not in operator.browser("GET", f"/jobs/{job}").text
 

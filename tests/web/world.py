@@ -10,6 +10,7 @@ from flask.testing import FlaskClient
 from werkzeug.security import generate_password_hash
 from werkzeug.test import TestResponse
 
+from borgui.jobs import kind_of
 from borgui.jobs.backup import BackupJob
 from borgui.jobs.job import Job
 from borgui.models import Repository, Session, User
@@ -104,8 +105,9 @@ def add_repository(name: str, **values: Any) -> int:
     return number
 
 
-def add_job(row: type[Job] = BackupJob, **values: Any) -> int:
-    """A row of a job; returns its id."""
+def add_job(row: type[Job] | None = None, **values: Any) -> int:
+    """A row of a job, of a backup if nothing else is said; returns its id."""
+    row = row or (kind_of(values["kind"]).row if "kind" in values else BackupJob)
     job = row(**{"machine": "local", "repository_name": "photos", **values})
     Session.add(job)
     Session.commit()

@@ -64,7 +64,7 @@ def repository(name: str) -> Repository:
 
 
 def add(where: Repository, kind: str = "backup", **values: Any) -> Job:
-    job = kind_of(kind).row(repository=where, repository_name=where.name, machine="local", **values)
+    job = kind_of(kind).new(repository=where, repository_name=where.name, machine="local", **values)
     Session.add(job)
     Session.commit()
     return job

@@ -164,7 +164,7 @@ def test_a_selection_is_taken_literally(product: Product, tmp_path: Path) -> Non
     repo_id = product.add_repository("literal", tmp_path / "repository", [source])
     archive = backed_up(product, repo_id)
     # Each of the first would bring others with it, were it taken as a pattern.
-    patterns, others = plain[:3] + [b"a?b"], [b"aXb", b"a\xffb", b"x", *plain[3:]]
+    patterns, others = [*plain[:3], b"a?b"], [b"aXb", b"a\xffb", b"x", *plain[3:]]
     paths = {name: b64(os.fsencode(stored(source)) + b"/" + name) for name in names}
     for number, wanted in enumerate((patterns, others, [b"a\xffb"])):
         out = tmp_path / f"exact-{number}"
