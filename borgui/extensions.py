@@ -7,8 +7,9 @@ from flask import Flask, current_app, g, request, session
 from flask_login import LoginManager
 from flask_wtf.csrf import CSRFProtect
 
-from borgui import embedded_redis, live, queueing
+from borgui import embedded_redis, live, outages, queueing
 from borgui.config import Config
+from borgui.errors import Unavailable
 from borgui.security import people
 from borgui.security.throttle import Throttle
 
@@ -60,8 +61,17 @@ def live_redis() -> redis.Redis:
 
 
 def queue_redis() -> redis.Redis:
-    """For queues (RQ): answers bytes."""
-    return clients().queue
+    """For queues (RQ), to start or cancel with: answers bytes.
+
+    It has answered just now: raises :class:`Unavailable` otherwise, so that nothing is written
+    that nobody can be told of. To be asked for before the database's write lock is taken.
+    """
+    queue = clients().queue
+    try:
+        queue.ping()
+    except redis.RedisError as error:
+        raise (outages.of_redis(error) or Unavailable(*outages.NO_QUEUE)) from error
+    return queue
 
 
 def set_person(person: people.Person | None) -> None:

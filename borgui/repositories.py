@@ -129,10 +129,8 @@ def create(
 ) -> tuple[Repository, Job]:
     """Add a repository and start its init or import. Commits.
 
-    Raises :class:`Invalid` by field, :class:`Conflict` when name or path is here already, and
-    :class:`borgui.errors.Unavailable` before anything is written when Redis is away.
+    Raises :class:`Invalid` by field, and :class:`Conflict` when name or path is here already.
     """
-    admission.require_queue(queue)
     made = _made_before(session, idempotency_key)
     if made is not None:
         return made

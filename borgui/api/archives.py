@@ -26,7 +26,6 @@ from borgui.contents import LONGEST_PATH, load_archive
 from borgui.errors import Conflict, Invalid
 from borgui.extensions import queue_redis
 from borgui.index import Counts, Entry, Kind, Query, Sort
-from borgui.jobs import admission
 from borgui.jobs.job import Priority
 from borgui.jobs.view import iso
 from borgui.models import Archive, Session
@@ -142,7 +141,6 @@ def archive_index(archive_id: int) -> tuple[dict[str, Any], int, dict[str, str]]
     given = read_body(Start)
     key = idempotency_key()
     queue = queue_redis()
-    admission.require_queue(queue)  # before the database's write lock is taken
     job = contents.start_index(
         Session(),
         queue,

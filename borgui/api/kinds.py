@@ -18,7 +18,7 @@ from borgui.api.logs import LogQuery, log_answer
 from borgui.contents import load_archive
 from borgui.errors import Conflict
 from borgui.extensions import queue_redis
-from borgui.jobs import KINDS, admission, requests
+from borgui.jobs import KINDS, requests
 from borgui.jobs.job import Job
 from borgui.jobs.kind import Kind, Route
 from borgui.models import Repository, Session
@@ -50,7 +50,6 @@ def _start_view(kind: Kind, rule: str) -> tuple[Callable[..., StartAnswer], type
         given = read_body(model).model_dump()
         key = idempotency_key()
         queue = queue_redis()
-        admission.require_queue(queue)  # before the database's write lock is taken
         repository, subject = _subject({**ids, **_taken(given, "repository_id")})
         job = requests.start(
             Session(),

@@ -38,7 +38,6 @@ def mount_end(job_id: int) -> tuple[dict[str, Any], int]:
     ended."""
     read_body(Nothing)
     queue = queue_redis()
-    admission.require_queue(queue)
     job = mounts.load(Session(), job_id)
     admission.cancel(Session(), queue, job)
     return one_job(job), 202

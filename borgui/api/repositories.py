@@ -13,7 +13,7 @@ from borgui.api.incoming import Flag, Paged, idempotency_key, read_body, read_qu
 from borgui.api.kinds import started
 from borgui.config import Config
 from borgui.extensions import queue_redis
-from borgui.jobs import admission, history
+from borgui.jobs import history
 from borgui.jobs.view import iso
 from borgui.models import Archive, Repository, Session
 from borgui.repositories import RepositoryChange, RepositoryInput, load
@@ -94,7 +94,6 @@ def repository_forget(repo_id: int) -> Any:
         return "", 204
     key = idempotency_key()
     queue = queue_redis()
-    admission.require_queue(queue)
     repository = load(Session(), repo_id)
     return started(
         repositories.delete_data(

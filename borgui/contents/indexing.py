@@ -23,13 +23,11 @@ def start_index(
 ) -> Job | None:
     """Start the job that makes the archive's index; None when it is there already.
 
-    A job that makes it just now is answered instead of a second one. Raises
-    :class:`~borgui.errors.Unavailable` without Redis and :class:`Conflict` when the repository is
-    not ready. Commits.
+    A job that makes it just now is answered instead of a second one. Raises :class:`Conflict`
+    when the repository is not ready. Commits.
     """
     if is_indexed(config, archive):
         return None
-    admission.require_queue(queue)
     if (job := index_job(session, archive)) is not None:
         return _hurry(session, job, priority)
     return admission.start(

@@ -12,10 +12,10 @@ from sqlalchemy import CursorResult, select, update
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
-from borgui import live, outages, queueing
+from borgui import live, queueing
 from borgui.borg.commands import CommandError
 from borgui.borg.display import IN_DETAIL
-from borgui.errors import Conflict, Unavailable
+from borgui.errors import Conflict
 from borgui.jobs import kind_of
 from borgui.jobs.job import ACTIVE, Job, Priority, Status, Trigger, move
 from borgui.jobs.kind import Context, Kind, Refused
@@ -46,12 +46,10 @@ def start(  # noqa: PLR0913 - the arguments are the job's own columns
 ) -> Job:
     """Insert a pending job, commit the session with it, and tell control.
 
-    Raises :class:`Unavailable` before anything is written when Redis does not answer, and
-    :class:`Conflict` when the repository is not ready. Once committed, the job will run whatever
-    fails after: control's sweep finds it. The same ``idempotency_key`` within a day answers the
-    job it made the first time.
+    Raises :class:`Conflict` when the repository is not ready. Once committed, the job will run
+    whatever fails after: control's sweep finds it. The same ``idempotency_key`` within a day
+    answers the job it made the first time.
     """
-    require_queue(queue)
     if idempotency_key and (known := made_before(session, idempotency_key)):
         return known
     session.flush()  # a repository that was added just now has its defaults only then
@@ -117,7 +115,6 @@ def cancel(session: Session, queue: Redis, job: Job) -> Job:
 
     Raises :class:`Conflict` when it has ended.
     """
-    require_queue(queue)
     ended = end_waiting(session, job, Status.CANCELLED, None, None)
     asked = ended or move(session, job.id, *ACTIVE, values={"cancel_requested_at": now()})
     if not asked:
@@ -170,14 +167,6 @@ def stop_chain(session: Session, job: Job) -> None:
     ).all()
     for step in following:
         end_waiting(session, step, Status.CANCELLED, "chain_stopped", message)
-
-
-def require_queue(queue: Redis) -> None:
-    """Raise :class:`Unavailable` when Redis does not answer."""
-    try:
-        queue.ping()
-    except RedisError as error:
-        raise (outages.of_redis(error) or Unavailable(*outages.NO_QUEUE)) from error
 
 
 def nudge(queue: Redis) -> None:

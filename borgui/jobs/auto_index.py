@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, contains_eager
 
 from borgui import contents
-from borgui.errors import Conflict, Unavailable
+from borgui.errors import Conflict
 from borgui.jobs import admission, kind_of, lanes
 from borgui.jobs.index import GAVE_WAY
 from borgui.jobs.job import ACTIVE, Job, Priority, Status, Trigger
@@ -43,18 +43,15 @@ class AutoIndex:
         if archive is None:
             self._is_all_done = True
             return None
-        try:
-            return admission.start(
-                context.session,
-                queue,
-                kind_of("index"),
-                archive.repository,
-                options={"archive_id": archive.id, "archive": archive.name},
-                priority=Priority.LOW,
-                trigger=Trigger.CHAIN,
-            )
-        except Unavailable:
-            return None  # Redis is away: the next sweep tries again
+        return admission.start(
+            context.session,
+            queue,
+            kind_of("index"),
+            archive.repository,
+            options={"archive_id": archive.id, "archive": archive.name},
+            priority=Priority.LOW,
+            trigger=Trigger.CHAIN,
+        )
 
     def _has_rested(self, context: Context) -> bool:
         if self._is_all_done:
@@ -87,7 +84,7 @@ def give_way(context: Context, queue: Redis, machines: dict[str, int]) -> list[i
     session.commit()
     for job in kept:
         job.options = {**job.options, GAVE_WAY: True}
-        with suppress(Conflict, Unavailable):  # it has ended; Redis is away: at the next sweep
+        with suppress(Conflict):  # it has ended
             admission.cancel(session, queue, job)
     return [job.id for job in kept]
 

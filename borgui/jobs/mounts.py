@@ -6,7 +6,7 @@ from redis import Redis
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from borgui.errors import Conflict, NotFound, Unavailable
+from borgui.errors import Conflict, NotFound
 from borgui.jobs import admission, lanes
 from borgui.jobs.job import ACTIVE
 from borgui.jobs.kind import Context
@@ -51,7 +51,7 @@ def give_way(context: Context, queue: Redis) -> list[int]:
             ended[job.id] = job
     session.commit()
     for job in ended.values():
-        with suppress(Conflict, Unavailable):  # it has ended; Redis is away: at the next sweep
+        with suppress(Conflict):  # it has ended
             admission.cancel(session, queue, job)
         session.commit()  # nothing waits for Redis while the database is locked
     return list(ended)

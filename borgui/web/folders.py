@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from flask import Blueprint, Response, current_app, request
 
 from borgui.config import Config
-from borgui.extensions import clients, queue_redis
+from borgui.extensions import clients
 from borgui.folders import Purpose, is_shown, list_folder, roots_of
 from borgui.models import Session
 from borgui.roots import is_inside
@@ -43,7 +43,7 @@ def pick() -> Response:
     given = request.args.get("path_b64") or (to_b64(start) if start else None)
     path = checked(Where, {"path_b64": given}).path_b64 if given else None
     config: Config = current_app.config["BORGUI"]
-    found = list_folder(queue_redis(), clients().patient, config.machine, path, roots=roots)
+    found = list_folder(clients().queue, clients().patient, config.machine, path, roots=roots)
     shown = os.fsdecode(base64.b64decode(found["path_b64"]))
     return page(
         "folders/_picker.html",

@@ -179,9 +179,9 @@ def whole_log(job_id: int) -> AnyResponse:
 @jobs.post("/<int:job_id>/cancel")
 def cancel(job_id: int) -> AnyResponse:
     """End a job. htmx gets its row, a plain form its page."""
-    row = load(job_id)
+    queue, row = queue_redis(), load(job_id)
     _require(row)
-    admission.cancel(Session(), queue_redis(), row)
+    admission.cancel(Session(), queue, row)
     if not wants_partial():
         return redirect(url_for("jobs.show", job_id=job_id), 303)
     fresh = load(job_id)
@@ -191,11 +191,9 @@ def cancel(job_id: int) -> AnyResponse:
 @jobs.post("/<int:job_id>/retry")
 def retry(job_id: int) -> AnyResponse:
     """Start a failed or cancelled job anew; leads to the new one."""
-    row = load(job_id)
+    queue, row = queue_redis(), load(job_id)
     _require(row)
-    new = admission.retry(
-        Session(), queue_redis(), row, user_id=current_user.id, idempotency_key=token()
-    )
+    new = admission.retry(Session(), queue, row, user_id=current_user.id, idempotency_key=token())
     return redirect(url_for("jobs.show", job_id=new.id), 303)
 
 

@@ -13,7 +13,7 @@ from borgui import contents, diffs
 from borgui.borg.differences import Change
 from borgui.errors import Conflict, NotFound
 from borgui.extensions import queue_redis
-from borgui.jobs import admission, kind_of
+from borgui.jobs import kind_of
 from borgui.jobs.job import Status
 from borgui.jobs.requests import start
 from borgui.models import Archive, Session
@@ -91,7 +91,6 @@ def compare_contents(repository_id: int) -> AnyResponse:
     """Have borg compare the contents of two archives, in one folder of them or whole; leads back
     to the comparison, where the job is followed."""
     queue = queue_redis()
-    admission.require_queue(queue)  # before the database's write lock is taken
     load_repository(Session(), repository_id)
     before = _of(repository_id, request.form.get("before", 0, type=int))
     after = _of(repository_id, request.form.get("after", 0, type=int))
