@@ -26,8 +26,9 @@ from borgui.runner.failure import FailedError
 from borgui.runner.overlapping import Links, sort_out
 from borgui.runner.packing import room
 from borgui.runner.proving import DAMAGED, MISSING, Checking, Restored, Tally, Waiting
-from borgui.runner.sampling import Entry, Reservoir, Sampling, Spool
+from borgui.runner.sampling import Entry, Reservoir, Sampling
 from borgui.runner.spec import Step, unpack
+from borgui.runner.spool import Spool
 from borgui.runner.staging import Staging
 from borgui.runner.steps import Reader
 from borgui.runner.work import Work
@@ -118,7 +119,7 @@ class _Drill:
     def run(self) -> None:
         try:
             with (
-                Spool(self._folder / "chosen") as chosen,
+                Spool(self._folder / "chosen", Entry) as chosen,
                 Waiting(self._folder / "waiting") as waiting,
             ):
                 self._choose(chosen)
@@ -131,7 +132,7 @@ class _Drill:
 
     # --- what is restored -------------------------------------------------------------------------
 
-    def _choose(self, chosen: Spool) -> None:
+    def _choose(self, chosen: Spool[Entry]) -> None:
         size = self._plan.sample
         reservoir = Reservoir(size) if size is not None else None
         reader = Sampling(chosen if reservoir is None else reservoir, self._links)
@@ -148,7 +149,7 @@ class _Drill:
         else:
             self._take(reservoir, min(reader.files, size or 0), free, chosen)
 
-    def _leave_out(self, chosen: Spool) -> None:
+    def _leave_out(self, chosen: Spool[Entry]) -> None:
         left_out = sort_out(self._work, self._step, self._links, NOTHING)
         self._excludes = list(left_out.patterns)
         total = count = 0
@@ -172,7 +173,7 @@ class _Drill:
         )
         self._work.warn(f"{files} below links of the same archive {they} not proved.")
 
-    def _take(self, reservoir: Reservoir, size: int, free: int, chosen: Spool) -> None:
+    def _take(self, reservoir: Reservoir, size: int, free: int, chosen: Spool[Entry]) -> None:
         limit = min(MOST_SAMPLE_BYTES, free // 2)
         fitting = reservoir.fitting(limit)
         # each is named to borg: of links just one that has the very path of a file comes with it

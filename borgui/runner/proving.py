@@ -1,11 +1,9 @@
 """Keeps the count of a drill: which files are proved, by what, and which are not."""
 
-import json
 from collections.abc import Iterable, Iterator
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from borgui.borg import listing
@@ -15,6 +13,7 @@ from borgui.borg.progress import Progress
 from borgui.borg.selection import Selected
 from borgui.runner.failure import FailedError
 from borgui.runner.spec import pack
+from borgui.runner.spool import Spool
 from borgui.runner.steps import Reader
 
 DIFFERS = "It came back with other content."
@@ -58,10 +57,9 @@ class Waiting:
 
     def __init__(self, path: Path) -> None:
         self.links: list[Restored] = []
-        self._count = 0
         self._first: list[Restored] = []
-        self._path = path
-        self._file = path.open("x")
+        self._more = Spool(path, Restored)
+        self._count = 0
 
     def add(self, restored: Restored) -> None:
         """The next one. Raises OSError."""
@@ -72,29 +70,21 @@ class Waiting:
         if self._count <= self.MOST:
             self._first.append(restored)
         else:
-            self._file.write(f"{json.dumps(astuple(restored))}\n")
+            self._more.offer(restored)
 
     def __len__(self) -> int:
         return self._count + len(self.links)
 
     def __iter__(self) -> Iterator[Restored]:
         """Those with a checksum of their own."""
-        self._file.flush()
         yield from self._first
-        with self._path.open() as lines:
-            for line in lines:
-                yield Restored(*json.loads(line))
+        yield from self._more
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._file.close()
+    def __exit__(self, *told: object) -> None:
+        self._more.close()
 
 
 class Tally:

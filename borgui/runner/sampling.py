@@ -1,12 +1,8 @@
 """Chooses files of an archive from its listing, as it comes, in bounded memory."""
 
-import json
 import random
-from collections.abc import Iterable, Iterator
-from dataclasses import astuple, dataclass, replace
-from pathlib import Path
-from types import TracebackType
-from typing import Protocol, Self
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 from borgui.borg import listing
 from borgui.borg.listing import ListingError, Place
@@ -65,7 +61,7 @@ class Entry:
 class Choice(Protocol):
     """Where the files of a listing go."""
 
-    def offer(self, entry: Entry) -> None:
+    def offer(self, entry: Entry, /) -> None:
         """The next file. Raises OSError."""
 
 
@@ -95,37 +91,6 @@ class Reservoir:
                 room -= entry.taken
                 found.append((number, entry))
         return [entry for _, entry in sorted(found, key=lambda each: each[0])]
-
-
-class Spool:
-    """Files in a file on disk, in their order: an archive may hold millions."""
-
-    def __init__(self, path: Path, entries: Iterable[Entry] = ()) -> None:
-        self._path = path
-        self._file = path.open("x")
-        for entry in entries:
-            self.offer(entry)
-
-    def offer(self, entry: Entry) -> None:
-        """Write it down."""
-        self._file.write(f"{json.dumps(astuple(entry))}\n")
-
-    def __iter__(self) -> Iterator[Entry]:
-        self._file.flush()
-        with self._path.open() as lines:
-            for line in lines:
-                yield Entry(*json.loads(line))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._file.close()
 
 
 class Sampling(Reader):

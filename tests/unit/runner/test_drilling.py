@@ -21,7 +21,8 @@ from borgui.runner.proving import (
     Tally,
     Waiting,
 )
-from borgui.runner.sampling import Entry, Reservoir, Sampling, Spool
+from borgui.runner.sampling import Entry, Reservoir, Sampling
+from borgui.runner.spool import Spool
 
 ODD = "home/caf\udce9\nx?'\""
 
@@ -99,7 +100,7 @@ def test_what_does_not_fit_is_left_out() -> None:
 
 
 def test_only_regular_files_are_taken(tmp_path: Path) -> None:
-    with Spool(tmp_path / "spool") as spool:
+    with Spool(tmp_path / "spool", Entry) as spool:
         reader = Sampling(spool)
         for each in (
             line("home", "d"),
@@ -123,7 +124,7 @@ def test_only_regular_files_are_taken(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("bad", [b"", b"nonsense", b"a\tb\tc", b"\xff\xfe\t'x'"])
 def test_what_is_no_listing_ends_it(tmp_path: Path, bad: bytes) -> None:
-    with Spool(tmp_path / "spool") as spool:
+    with Spool(tmp_path / "spool", Entry) as spool:
         reader = Sampling(spool)
         reader.line(bad)
         reader.line(line("home/x"))
