@@ -75,6 +75,24 @@ def test_history(index: ArchiveIndex) -> None:
     assert search(index, Query("report 2026"), ["other"]).hits == []
 
 
+def test_a_folder_that_is_the_whole_of_another_archive(tmp_path: Path) -> None:
+    """Both are stored once; what is found in it is found at both places."""
+    path = tmp_path / "1.db"
+    inside = [("letters", attributes("d", mtime=DAY)), ("letters/a.txt", attributes(size=1))]
+    write(path, "whole", inside)
+    write(
+        path,
+        "above",
+        [
+            ("home", attributes("d", mtime=2 * DAY)),
+            *((f"home/{name}", each) for name, each in inside),
+        ],
+    )
+    with ArchiveIndex(path) as index:
+        hits = search(index, Query("a.txt")).hits
+        assert sorted(hit.path for hit in hits) == ["home/letters/a.txt", "letters/a.txt"]
+
+
 def test_pages_and_time(tmp_path: Path) -> None:
     path = tmp_path / "1.db"
     write(path, "one", tree(30, 10))
