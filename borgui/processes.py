@@ -45,9 +45,7 @@ def up(config: Config) -> int:
     for child in (web_child(config), control_child(config), scheduler_child(config)):
         supervisor.add(child)
     _add_workers(config, supervisor)
-    # What else each child would do first, in memory of its own:
-    configure_mappers()
-    embedded_redis.wait_until_ready(config)
+    configure_mappers()  # else web and control each do it, in memory of their own
     announce(config, code)
     exit_code = supervisor.run()
     for lock in locks:
