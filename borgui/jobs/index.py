@@ -19,7 +19,7 @@ def _steps(context: Context, job: Job) -> list[Step]:
     repository = repository_of(job)
     archive = context.session.get(Archive, job.options.get("archive_id"))
     if archive is None or archive.repository_id != repository.id:
-        raise Refused("archive_not_found", "The archive is no longer there.")
+        raise Refused("archive_gone", "The archive is no longer there.")
     known = context.session.scalars(
         select(Archive.borg_id).where(Archive.repository_id == repository.id)
     )
