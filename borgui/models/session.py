@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.orm import Session as OrmSession
 from sqlalchemy.orm import scoped_session, sessionmaker
+from sqlalchemy.pool import QueuePool
 
 from borgui.models.types import Secret
 from borgui.security.sealing import Sealer
@@ -36,8 +37,16 @@ def configure(url: str, sealer: Sealer) -> Engine:
     engine = _engine(url)
     Session.remove()
     Session.configure(bind=engine)
-    os.register_at_fork(after_in_child=lambda: engine.dispose(close=False))
+    os.register_at_fork(after_in_child=lambda: _leave_to_parent(engine))
     return engine
+
+
+def _leave_to_parent(engine: Engine) -> None:
+    """In a fork: use none of the parent's connections. Most forks inherit none: then a new pool
+    would only take memory."""
+    pool = engine.pool
+    if not isinstance(pool, QueuePool) or pool.checkedin() or pool.checkedout():
+        engine.dispose(close=False)
 
 
 def engine() -> Engine:

@@ -1,36 +1,39 @@
 """Steps that are more than one run of a program: what a worker does around borg, in its horse.
 
-A step whose name is in :data:`ACTS` is handed to that function, which runs borg by the
+A step whose name is in :data:`ACTS` is handed to the function of that name, which runs borg by the
 :class:`~borgui.runner.work.Work` it is given; every other step is one run of its program. A kind
 that needs more than that adds a function and a line here, and edits nothing else of the runner.
 """
 
 from collections.abc import Callable
+from importlib import import_module
 
-from borgui.runner.backup import create
-from borgui.runner.carrying import list_renamed
-from borgui.runner.diffing import diff
-from borgui.runner.download import download
-from borgui.runner.drilling import drill
-from borgui.runner.indexing import index
-from borgui.runner.mounting import mount
-from borgui.runner.restore import extract, preview
+from borgui.runner.backup import create  # noqa: F401 - what most horses need, read before they fork
 from borgui.runner.spec import Step
-from borgui.runner.verifying import verify
 from borgui.runner.work import Work
 
 Act = Callable[[Work, Step], None]
 """Raises :class:`~borgui.runner.failure.FailedError` when the job cannot go on."""
 
-ACTS: dict[str, Act] = {
-    "create": create,
-    "diff": diff,
-    "download": download,
-    "drill": drill,
-    "extract": extract,
-    "index": index,
-    "list_renamed": list_renamed,
-    "mount": mount,
-    "preview": preview,
-    "verify": verify,
+ACTS = {
+    "create": "backup",
+    "diff": "diffing",
+    "download": "download",
+    "drill": "drilling",
+    "extract": "restore",
+    "index": "indexing",
+    "list_renamed": "carrying",
+    "mount": "mounting",
+    "preview": "restore",
+    "verify": "verifying",
 }
+"""Function → its module in this package, which the horse imports that needs it: together they
+would take a megabyte of every machine's memory at rest."""
+
+
+def act_of(step: str) -> Act | None:
+    """What is done at a step of this name; None where it is one run of its program."""
+    if step not in ACTS:
+        return None
+    act: Act = getattr(import_module(f"borgui.runner.{ACTS[step]}"), step)
+    return act

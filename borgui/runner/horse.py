@@ -185,7 +185,7 @@ class Horse:
             yield step
 
     def _run_step(self, step: Step) -> None:
-        act = acts.ACTS.get(step.name)
+        act = acts.act_of(step.name)
         if act is not None:
             act(self, step)
             return
