@@ -54,6 +54,7 @@ class Product:
     command: tuple[str, ...] = ("up",)
     process: subprocess.Popen[bytes] | None = None
     token: str | None = None
+    _shared: int | None = None
 
     def start(self, *, ready: bool = True) -> "Product":
         """Start it and, unless told otherwise, wait until it is healthy."""
@@ -184,6 +185,16 @@ class Product:
         job = self.wait_job(answer.json["job_id"])
         assert job["status"] == "completed", job
         return int(answer.json["id"])
+
+    def shared_repository(self, sources: list[Path]) -> int:
+        """One repository for whoever just needs an archive of these, which saves making one."""
+        if self._shared is None:
+            folder = self.data_dir.parent / f"{self.data_dir.name}.repository"
+            self._shared = self.add_repository("shared", folder, sources)
+        change = {"source_directories": [str(source) for source in sources]}
+        answer = self.request("PUT", f"/api/repositories/{self._shared}", change)
+        assert answer.status == 200, answer.body
+        return self._shared
 
     def back_up(self, repository_id: int, **more: Any) -> int:
         """Start a backup; returns the job's id."""

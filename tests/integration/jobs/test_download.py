@@ -34,10 +34,9 @@ def archive(product: Product, tree: Path, tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.fixture
-def plain(product: Product, source: Path, tmp_path: Path) -> int:
+def plain(product: Product, source: Path) -> int:
     """The archive of a small folder."""
-    repository = product.add_repository(tmp_path.name, tmp_path / "repository", [source])
-    return backed_up(product, repository)
+    return backed_up(product, product.shared_repository([source]))
 
 
 def backed_up(product: Product, repo_id: int) -> int:
@@ -198,7 +197,7 @@ def test_paths_are_literal(product: Product, tmp_path: Path) -> None:
     for name in names:
         with open(os.fsencode(source) + b"/" + name, "wb") as file:  # noqa: PTH123
             file.write(name)
-    archive = backed_up(product, product.add_repository("names", tmp_path / "r", [source]))
+    archive = backed_up(product, product.shared_repository([source]))
     paths = {name: os.fsencode(source) + b"/" + name for name in names}
     files = {name: start(product, archive, "file", path) for name, path in paths.items()}
     # Those of the first that could be patterns would bring some of the second, were they taken so.
@@ -224,7 +223,7 @@ def test_many_names_in_one_zip(product: Product, tmp_path: Path) -> None:
         (source / f"{folder}" / ("long" * 40)).mkdir(parents=True)
         for number in range(100):
             (source / f"{folder}" / ("long" * 40) / f"{number}").write_text(f"{folder} {number}")
-    archive = backed_up(product, product.add_repository("many", tmp_path / "r", [source]))
+    archive = backed_up(product, product.shared_repository([source]))
     body = fetched(product, archive, "zip", source).body
     with zipfile.ZipFile(io.BytesIO(body)) as made:
         assert made.testzip() is None

@@ -46,7 +46,7 @@ def overlapping(
     sources = [source, link / "sub"]
     if reverse:
         sources.reverse()
-    repo_id = product.add_repository(folder.name, folder / "repository", sources)
+    repo_id = product.shared_repository(sources)
     job = product.wait_job(product.back_up(repo_id))
     assert job["status"] == "completed", job
     (outside / "sub" / "precious").write_text("newer than that")
@@ -133,7 +133,7 @@ def test_where_paths_meet_that_are_shortened(
     (source / "two" / name).mkdir(parents=True)
     (source / "two" / name / "y").write_text("backed up")
     (source / "two" / "z").write_text("z")
-    repo_id = product.add_repository(tmp_path.name, tmp_path / "repository", [source])
+    repo_id = product.shared_repository([source])
     assert product.wait_job(product.back_up(repo_id))["status"] == "completed"
     archive = int(product.get(f"/api/repositories/{repo_id}/archives").json["items"][0]["id"])
     strip = len(stored(source).split("/")) + 1

@@ -161,7 +161,7 @@ def test_a_selection_is_taken_literally(product: Product, tmp_path: Path) -> Non
     for name in names:
         with open(os.fsencode(source) + b"/" + name, "wb") as file:  # noqa: PTH123
             file.write(name)
-    repo_id = product.add_repository("literal", tmp_path / "repository", [source])
+    repo_id = product.shared_repository([source])
     archive = backed_up(product, repo_id)
     # Each of the first would bring others with it, were it taken as a pattern.
     patterns, others = [*plain[:3], b"a?b"], [b"aXb", b"a\xffb", b"x", *plain[3:]]
