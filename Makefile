@@ -43,7 +43,7 @@ TEST_PACKAGES := borgbackup chromium libatomic1 nginx-light openssl acl attr fon
 
 test: setup $(VENV)/ready-dev ## the whole suite; installs the servers it needs
 	@.ci/apt "the tests" $(TEST_PACKAGES)
-	$(BIN)/python -m pytest -q -n 4 --dist loadscope --no-loadscope-reorder $(ARGS)
+	$(BIN)/python -m pytest -q -n 3 --dist loadscope --no-loadscope-reorder $(ARGS)
 
 bench: setup $(VENV)/ready-dev ## speed and memory as ratios against raw borg
 	@.ci/apt "the load test" wrk

@@ -186,11 +186,15 @@ class Product:
         assert job["status"] == "completed", job
         return int(answer.json["id"])
 
+    @property
+    def shared_folder(self) -> Path:
+        """Where that of :meth:`shared_repository` lies."""
+        return self.data_dir.parent / f"{self.data_dir.name}.repository"
+
     def shared_repository(self, sources: list[Path]) -> int:
         """One repository for whoever just needs an archive of these, which saves making one."""
         if self._shared is None:
-            folder = self.data_dir.parent / f"{self.data_dir.name}.repository"
-            self._shared = self.add_repository("shared", folder, sources)
+            self._shared = self.add_repository("shared", self.shared_folder, sources)
         change = {"source_directories": [str(source) for source in sources]}
         answer = self.request("PUT", f"/api/repositories/{self._shared}", change)
         assert answer.status == 200, answer.body

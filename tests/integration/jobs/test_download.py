@@ -303,7 +303,7 @@ def test_an_archive_of_another_name(product: Product, plain: int, tmp_path: Path
     row = product.get(f"/api/archives/{plain}/entries")
     assert row.status in {200, 409}
     name = prepared(product, plain, "tar")["archive"]
-    borg(tmp_path / "repository", "delete", f"::{name}", home=tmp_path)
+    borg(product.shared_folder, "delete", f"::{name}", home=tmp_path)
     job = prepared(product, plain, "tar")
     assert (job["status"], job["error_code"]) == ("failed", "archive_missing"), job
     assert left_of(product, job["id"]) == []
