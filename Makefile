@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# Code is compiled without its columns: 4 MiB less memory, a faster start, tracebacks without ^^^^.
+# Code is compiled without its columns: a megabyte less memory, tracebacks without ^^^^.
 export PYTHONNODEBUGRANGES := 1
 .DEFAULT_GOAL := help
 .PHONY: help up setup system check test bench shot clean

@@ -228,10 +228,10 @@ def _start(repository_id: int, name: str) -> AnyResponse:
     kind = kind_of(name)
     if not can(kind.permission):
         raise Forbidden("forbidden", "Your role does not allow this.")
-    repository = domain.load(Session(), repository_id)
+    queue, repository = queue_redis(), domain.load(Session(), repository_id)
     job = admission.start(
         Session(),
-        queue_redis(),
+        queue,
         kind,
         repository,
         user_id=current_user.id,
