@@ -258,6 +258,8 @@ def _made_before(session: Session, key: str | None) -> tuple[Repository, Job] | 
     job = admission.made_before(session, key) if key else None
     if job is None:
         return None
+    if job.kind not in ("init", "import"):
+        raise Conflict("key_used", "This Idempotency-Key has started another job.")
     if job.repository is None:
         raise Conflict("repository_forgotten", "What this key made has been forgotten since.")
     return job.repository, job
@@ -266,6 +268,8 @@ def _made_before(session: Session, key: str | None) -> tuple[Repository, Job] | 
 def _row(session: Session, config: Config, data: RepositoryInput) -> Repository:
     """The row of a new repository; raises :class:`Invalid` with all that is wrong."""
     path, faults = _path(config, data)
+    if data.machine != config.machine:
+        faults["machine"] = f"There is no such machine. This one is {config.machine}."
     faults |= _secret_faults(data)
     sources = _sources(data) or []
     faults |= _source_faults(path, sources, data.exclude_patterns or [])
@@ -388,7 +392,9 @@ def _nested(repository: str, source: str, excludes: Sequence[str]) -> str | None
 
 def _is_excluded(path: str, source: str, excludes: Sequence[str]) -> bool:
     """Whether borg, walking down from ``source``, leaves out ``path`` or a folder above it."""
-    matcher = Matcher([parse_exclude(pattern) for pattern in excludes])
+    # A regular expression may take for ever; the web has no time for that.
+    quick = [pattern for pattern in excludes if not pattern.startswith("re:")]
+    matcher = Matcher([parse_exclude(pattern) for pattern in quick])
     below = path
     while _is_below(below, source):
         if matcher.decide(below) is Decision.EXCLUDE:

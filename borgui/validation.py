@@ -29,6 +29,14 @@ def _no_nul(text: str) -> str:
     return text
 
 
+def _unicode(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError("This is no valid Unicode text.") from error
+    return _no_nul(text)
+
+
 def _printable(text: str) -> str:
     if not text.isprintable():
         raise ValueError("It may not hold line breaks or control characters.")
@@ -44,7 +52,7 @@ def _decoded(text: str) -> str:
     return _no_nul(path)
 
 
-Text = Annotated[str, AfterValidator(_no_nul)]
+Text = Annotated[str, AfterValidator(_unicode)]
 Line = Annotated[str, AfterValidator(_no_nul), AfterValidator(_printable)]
 Name = Annotated[str, Field(min_length=1, max_length=150), AfterValidator(_printable)]
 PathText = Annotated[str, Field(min_length=1, max_length=4096), AfterValidator(_no_nul)]

@@ -211,6 +211,8 @@ def archives_search() -> dict[str, Any]:
     archive = None if asked.archive_id is None else load_archive(Session(), asked.archive_id)
     if asked.repository_id is not None:
         load_repository(Session(), asked.repository_id)
+        if archive is not None and archive.repository_id != asked.repository_id:
+            raise Invalid({"archive_id": "This repository has no such archive."})
     found = contents.search(
         Session(),
         _config(),

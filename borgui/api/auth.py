@@ -36,6 +36,6 @@ def login() -> dict[str, Any]:
         raise NotSignedIn("wrong_credentials", "The username or the password is wrong.")
     expires_at = now() + tokens.LOGIN_LIFETIME
     tokens.forget_expired(Session(), user.id)
-    _, token = tokens.issue(Session(), user.id, "Sign-in", expires_at)
+    _, token = tokens.issue(Session(), user.id, tokens.LOGIN_NAME, expires_at)
     Session.commit()
     return {"token": token, "expires_at": iso(expires_at)}

@@ -40,13 +40,15 @@ def list_folder() -> dict[str, Any]:
     purpose = asked.purpose or ("repository" if is_admin else "destination")
     if purpose != "destination" and not is_admin:
         raise Forbidden("forbidden", "Your role does not allow this.")
-    roots = folders.roots_of(Session(), purpose)
     config: Config = current_app.config["BORGUI"]
+    if asked.machine not in (None, config.machine):
+        raise Invalid({"machine": f"There is no such machine. This one is {config.machine}."})
+    roots = folders.roots_of(Session(), purpose)
     redis = clients()
     return folders.list_folder(
         redis.queue,
         redis.patient,
-        asked.machine or config.machine,
+        config.machine,
         asked.path or asked.path_b64,
         folders_only=asked.folders_only,
         roots=roots,

@@ -48,11 +48,12 @@ def read_body(model: type[Model]) -> Model:
 
     Raises :class:`NotJson`, :class:`Malformed` or :class:`Invalid`.
     """
+    # A form's body has been read already, by who looks for a CSRF token in it.
     raw = request.get_data(cache=True)
+    if not request.is_json and (raw.strip() or request.form or request.files):
+        raise NotJson("not_json", "Send JSON, with Content-Type: application/json.")
     if not raw.strip():
         return checked(model, {})
-    if not request.is_json:
-        raise NotJson("not_json", "Send JSON, with Content-Type: application/json.")
     try:
         values = json.loads(
             raw.decode("utf-8"), object_pairs_hook=_without_twins, parse_constant=_refuse_constant

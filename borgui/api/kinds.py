@@ -16,7 +16,6 @@ from borgui.api.incoming import Paged, idempotency_key, read_body, read_query
 from borgui.api.jobs import job_page, load_job, one_job
 from borgui.api.logs import LogQuery, log_answer
 from borgui.contents import load_archive
-from borgui.errors import Conflict
 from borgui.extensions import queue_redis
 from borgui.jobs import KINDS, requests
 from borgui.jobs.job import Job
@@ -61,8 +60,6 @@ def _start_view(kind: Kind, rule: str) -> tuple[Callable[..., StartAnswer], type
             user_id=current_user.id,
             idempotency_key=key,
         )
-        if job.kind != kind.name:
-            raise Conflict("key_used", "This Idempotency-Key has started another kind of job.")
         return started(job)
 
     start.__doc__ = f"Start a job of the kind {kind.label}."

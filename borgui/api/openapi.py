@@ -16,7 +16,7 @@ from borgui.api.answers import ErrorAnswer
 from borgui.api.blueprint import DESCRIPTIONS, Description, api
 from borgui.security.access import permission_of
 
-ERRORS = (401, 403, 404, 422, 503)
+ERRORS = (400, 401, 403, 404, 409, 413, 415, 422, 429, 503)
 
 
 @api.get("/openapi.json")

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from borgui import repositories
 from borgui.api.answers import ArchiveAnswer, ListOf, NewRepository, RepositoryAnswer
 from borgui.api.blueprint import api, describes
-from borgui.api.incoming import Flag, Paged, idempotency_key, read_body, read_query
+from borgui.api.incoming import Flag, Nothing, Paged, idempotency_key, read_body, read_query
 from borgui.api.kinds import started
 from borgui.config import Config
 from borgui.extensions import queue_redis
@@ -89,6 +89,7 @@ def repository_change(repo_id: int) -> dict[str, Any]:
 def repository_forget(repo_id: int) -> Any:
     """Forget a repository; borg's data stays. With ``delete_data=true`` a job deletes that too."""
     asked = read_query(ForgetQuery)
+    read_body(Nothing)
     if not asked.delete_data:
         repositories.forget(Session(), load(Session(), repo_id))
         return "", 204

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from borgui.api.answers import ListOf, NewToken, TokenAnswer
 from borgui.api.blueprint import api, describes
-from borgui.api.incoming import Paged, read_body, read_query
+from borgui.api.incoming import Nothing, Paged, read_body, read_query
 from borgui.errors import NotFound
 from borgui.jobs.view import iso
 from borgui.models import Session, Token, now
@@ -50,21 +50,33 @@ def tokens_create() -> tuple[dict[str, Any], int, dict[str, str]]:
     row, token = tokens.issue(Session(), current_user.id, given.name, expires_at)
     Session.commit()
     answer = {**_fields(row), "token": token}
-    return answer, 201, {"Location": url_for("api.tokens_list")}
+    return answer, 201, {"Location": url_for("api.tokens_show", token_id=row.id)}
+
+
+@api.get("/tokens/<int:token_id>")
+@describes("tokens_show", answer=TokenAnswer, tag="tokens")
+def tokens_show(token_id: int) -> dict[str, Any]:
+    """One of your tokens, without itself."""
+    return _fields(_own(token_id))
 
 
 @api.delete("/tokens/<int:token_id>")
 @describes("tokens_delete", status=204, tag="tokens")
 def tokens_delete(token_id: int) -> tuple[str, int]:
     """Make one of your tokens worthless."""
+    read_body(Nothing)
+    Session.delete(_own(token_id))
+    Session.commit()
+    return "", 204
+
+
+def _own(token_id: int) -> Token:
     row = Session.scalar(
         select(Token).where(Token.id == token_id, Token.user_id == current_user.id)
     )
     if row is None:
         raise NotFound("token_not_found", f"You have no token {token_id}.")
-    Session.delete(row)
-    Session.commit()
-    return "", 204
+    return row
 
 
 def _fields(row: Token) -> dict[str, Any]:

@@ -131,7 +131,8 @@ class ProgressFold:
             self._phases[operation] = text
 
     def _step_percent(self, event: ProgressPercent) -> None:
-        self._phase(event.operation, event.finished, event.message)
+        if event.msgid != "extract":  # its message names the file, which is no phase
+            self._phase(event.operation, event.finished, event.message)
         if event.current is not None and event.total:
             share = min(event.current / event.total, 1.0)
             self._percent = min(_floor(100 * share), _MAX_PERCENT)

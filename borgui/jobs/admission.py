@@ -46,12 +46,13 @@ def start(  # noqa: PLR0913 - the arguments are the job's own columns
 ) -> Job:
     """Insert a pending job, commit the session with it, and tell control.
 
-    Raises :class:`Conflict` when the repository is not ready. Once committed, the job will run
+    Raises :class:`Conflict` when the repository is not ready, or when the ``idempotency_key`` has
+    started something else. Once committed, the job will run
     whatever fails after: control's sweep finds it. The same ``idempotency_key`` within a day
     answers the job it made the first time.
     """
     if idempotency_key and (known := made_before(session, idempotency_key)):
-        return known
+        return _same(known, kind, repository, retry_of)
     session.flush()  # a repository that was added just now has its defaults only then
     if repository and kind.needs_ready and repository.status != "ready":
         raise Conflict("repository_not_ready", f"{repository.name} is not ready yet.")
@@ -77,7 +78,7 @@ def start(  # noqa: PLR0913 - the arguments are the job's own columns
         known = made_before(session, idempotency_key) if idempotency_key else None
         if known is None:
             raise
-        return known
+        return _same(known, kind, repository, retry_of)
     nudge(queue)
     return job
 
@@ -193,6 +194,16 @@ def made_before(session: Session, key: str) -> Job | None:
         session.flush()
         return None
     return earlier
+
+
+def _same(
+    known: Job, kind: Kind, repository: Repository | None, retry_of: Job | None = None
+) -> Job:
+    """``known``, unless its key was used for something else: that must not look like a start."""
+    asked = kind.name, repository.id if repository else None, retry_of.id if retry_of else None
+    if (known.kind, known.repository_id, known.retry_of) != asked:
+        raise Conflict("key_used", "This Idempotency-Key has started another job.")
+    return known
 
 
 def admit(context: Context, queue: Redis, alive: dict[str, int]) -> list[int]:

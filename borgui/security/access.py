@@ -37,6 +37,7 @@ ROUTES: dict[str, Permission] = {
     # the JSON API; the routes of one kind of job are in its room (see _of_kinds)
     "api.login": PUBLIC,
     "api.tokens_list": ACCOUNT,
+    "api.tokens_show": ACCOUNT,
     "api.tokens_create": ACCOUNT,
     "api.tokens_delete": ACCOUNT,
     "api.repositories_list": VIEW,

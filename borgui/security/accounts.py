@@ -7,12 +7,14 @@ from borgui.errors import Invalid
 from borgui.models import User
 from borgui.security.passwords import hash_password, objection
 from borgui.security.permissions import Role
+from borgui.security.tokens import end_sign_ins
 
 
 def set_account(session: Session, username: str, password: str, role: str | None) -> str:
     """Make the account, or give it this password (and role); says what was done. Commits.
 
-    Every session of an account that is changed ends. Raises :class:`Invalid`.
+    Every session of an account that is changed ends; the API tokens it has made stay, and are
+    counted. Raises :class:`Invalid`.
     """
     problem = objection(password)
     if problem:
@@ -26,5 +28,10 @@ def set_account(session: Session, username: str, password: str, role: str | None
     user.password_hash = hash_password(password)
     user.role = role or user.role
     user.session_version += 1
+    session.flush()
+    kept = end_sign_ins(session, user.id)
     session.commit()
-    return f"The account {username} ({user.role}) was {done}."
+    said = f"The account {username} ({user.role}) was {done}."
+    if kept:
+        said += f" It has API tokens that still open everything it may do: {kept}."
+    return said

@@ -14,6 +14,8 @@ from sqlalchemy.orm import Session
 from borgui.models import Token, now, reading
 
 PREFIX = "borgui_"
+LOGIN_NAME = "Sign-in"
+"""Of a token that stands for a session: one made with name and password."""
 LOGIN_LIFETIME = timedelta(days=30)
 NOTE_USE_EVERY = timedelta(minutes=1)
 
@@ -44,6 +46,13 @@ def issue(
 def forget_expired(session: Session, user_id: int) -> None:
     """Remove a person's tokens that no longer open anything. The caller commits."""
     session.query(Token).where(Token.user_id == user_id, Token.expires_at < now()).delete()
+
+
+def end_sign_ins(session: Session, user_id: int) -> int:
+    """Remove the tokens a person signed in for; how many others stay. The caller commits."""
+    theirs = session.query(Token).where(Token.user_id == user_id)
+    theirs.where(Token.name == LOGIN_NAME).delete()
+    return theirs.count()
 
 
 def of_user(session: Session, user_id: int) -> list[Token]:

@@ -15,6 +15,7 @@ Templates and what they are given:
 Errors answer 422 (429 when tried too often) with the form as it was typed.
 """
 
+import re
 from datetime import timedelta
 
 from flask import Blueprint, redirect, render_template, request, url_for
@@ -110,9 +111,9 @@ def create_token() -> Answer:
     name = request.form.get("name", "").strip()
     days = request.form.get("expires_days", "").strip()
     errors = {}
-    if not 1 <= len(name) <= 150 or "\0" in name:
+    if not 1 <= len(name) <= 150 or not name.isprintable():
         errors["name"] = "Give it a name of at most 150 characters, to tell it from others."
-    if days and not (days.isascii() and days.isdigit() and 1 <= int(days[:6]) <= 3650):
+    if days and not (re.fullmatch("[0-9]{1,4}", days) and 1 <= int(days) <= 3650):
         errors["expires_days"] = "Give a whole number of days from 1 to 3650, or leave it empty."
     if errors:
         return _tokens_page(name=name, errors=errors), 422

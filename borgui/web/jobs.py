@@ -77,7 +77,8 @@ def active() -> Response:
     With ``keep`` it is those jobs, ended or not, so that nothing moves; without, what is active
     now. When one has ended since, the page is told (``job-changed``) to ask for itself anew.
     """
-    seen = [int(each) for each in request.args.get("seen", "").split(",") if each.isdecimal()][:200]
+    asked = request.args.get("seen", "").split(",")
+    seen = [int(each) for each in asked if each.isdecimal() and len(each) < 10][:200]
     keep = "keep" in request.args
     of = request.args.get("of", type=_id)
     session = Session()

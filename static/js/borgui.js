@@ -99,6 +99,7 @@
       document.getElementById(button.dataset.opens).showModal();
     }
     else if (button.dataset.closes !== undefined) button.closest("dialog").close();
+    else if (button.dataset.dismiss !== undefined) button.closest(".failed").remove();
   });
 
   // The button of what cannot be undone wakes when the name has been typed.
@@ -138,6 +139,20 @@
     for (const box of followed) box.scrollTop = box.scrollHeight;
     wake(document);
   });
+
+  // Who pressed a button and got nothing is told why; a poll asks again by itself.
+  const failed = ({ detail: { ctx } }) => {
+    if (!["click", "submit"].includes(ctx?.sourceEvent?.type)) return;
+    const page = new DOMParser().parseFromString(ctx.text || "", "text/html");
+    const reason = page.querySelector("[role=alert] p")?.textContent;
+    const notice = document.getElementById("failure").content.firstElementChild.cloneNode(true);
+    if (reason) notice.querySelector("p").textContent = reason;
+    document.querySelector(".failed")?.remove();
+    // What is behind an open dialog can be neither reached nor read out.
+    (ctx.sourceElement.closest("dialog") || document.body).append(notice);
+  };
+  document.addEventListener("htmx:response:error", failed);
+  document.addEventListener("htmx:error", failed);
 
   // Morphing would close what the reader has opened: it is theirs, not the server's.
   window.htmx?.registerExtension("kept-open", {

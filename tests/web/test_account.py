@@ -12,7 +12,9 @@ from borgui.models import Session, SystemSetting, Token, User
 from borgui.models.session import engine
 from borgui.security import people, setup_code, throttle
 from borgui.security.access import safe_next
+from borgui.security.accounts import set_account
 from borgui.security.passwords import hash_password
+from borgui.security.throttle import _network
 from tests.valkey_server import RedisServer
 from tests.web.world import PASSWORD, Someone, add_user, csrf_of, sign_in
 
@@ -293,7 +295,16 @@ def test_a_token_is_shown_once_and_opens_the_api(viewer: Someone) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "days"), [("", ""), ("x" * 151, ""), ("x", "0"), ("x", "many"), ("x", "9" * 30)]
+    ("name", "days"),
+    [
+        ("", ""),
+        ("x" * 151, ""),
+        ("x", "0"),
+        ("x", "many"),
+        ("x", "9" * 30),
+        ("x", "0000019999999999"),
+        ("a\nb", ""),
+    ],
 )
 def test_a_token_needs_a_name_and_a_sensible_end(viewer: Someone, name: str, days: str) -> None:
     form = {"name": name, "expires_days": days, "csrf_token": viewer.csrf}
@@ -307,3 +318,19 @@ def test_nobody_deletes_the_token_of_another(viewer: Someone, operator: Someone)
     assert viewer.api("DELETE", f"/api/tokens/{number}").status_code == 404
     assert operator.browser("POST", f"/account/tokens/{number}/delete").status_code == 303
     assert operator.api("GET", "/api/jobs").status_code == 401
+
+
+def test_a_new_password_ends_what_was_signed_in_with_the_old_one(viewer: Someone) -> None:
+    given = {"username": "viewer", "password": PASSWORD}
+    token = viewer.app.test_client().post("/api/auth/login", json=given).json["token"]
+    said = set_account(Session(), "viewer", "another long password", None)
+    assert said.endswith("API tokens that still open everything it may do: 1.")
+    signed_in = {"Authorization": f"Bearer {token}"}
+    assert viewer.app.test_client().get("/api/jobs", headers=signed_in).status_code == 401
+    assert viewer.api("GET", "/api/jobs").status_code == 200
+
+
+def test_an_ipv4_address_is_one_address_on_a_socket_for_both() -> None:
+    assert _network("::ffff:203.0.113.7") == _network("203.0.113.7")
+    assert _network("::ffff:203.0.113.7") != _network("::ffff:198.51.100.1")
+    assert _network("2001:db8::1") == _network("2001:db8::2")

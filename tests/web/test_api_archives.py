@@ -227,7 +227,6 @@ def test_search(
     assert found(type="folder") == {"home", "ann", "srv"}
     assert found(type="folder,file", before="2026-11-02T13:00:00+01:00", repository_id=repository)
     assert found(q="", min_size=30) == {"c.txt", "ann", "home"}
-    assert found(q="a.txt", repository_id=repository, archive_id=other) == set()
     assert found(q="/") != set()
 
 
@@ -291,6 +290,12 @@ def test_no_question_takes_long_or_breaks(
 def test_a_search_in_what_is_not_there(operator: Someone) -> None:
     assert code(get(operator, "search", q="x", archive_id=9)) == (404, "archive_not_found")
     assert code(get(operator, "search", q="x", repository_id=9)) == (404, "repository_not_found")
+
+
+def test_a_search_in_an_archive_of_another_repository(operator: Someone, repository: int) -> None:
+    archive = add_archive(repository, "one", 1)
+    answer = get(operator, "search", q="x", archive_id=archive, repository_id=add_repository("two"))
+    assert (answer.status_code, list(answer.json["error"]["fields"])) == (422, ["archive_id"])
 
 
 # --- diff ---------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """Starting, seeing, cancelling and repeating jobs; settings, tokens, folders, the description."""
 
+import json
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -19,6 +20,7 @@ from borgui.settings import SettingsChange
 from tests.valkey_server import RedisServer
 from tests.web.world import Someone, add_job, add_repository
 
+JSON = "application/json"
 FIELDS = [
     "id",
     "kind",
@@ -488,3 +490,60 @@ def test_the_description_is_a_page_too(viewer: Someone) -> None:
     page = viewer.client.get("/api/docs")
     assert page.status_code == 200
     assert "POST /api/backup/run" in page.text
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("POST", "/api/auth/login"), ("PUT", "/api/repositories/1"), ("PUT", "/api/archives/1")],
+)
+def test_half_a_character_is_no_text(admin: Someone, method: str, path: str) -> None:
+    """JSON can spell a lone surrogate, which nothing behind it can hash, seal or hand to borg."""
+    for name in ("username", "key", "comment", "exclude_patterns"):
+        value = ["\ud800"] if name.endswith("s") else "\ud800"
+        answer = admin.api(method, path, data=json.dumps({name: value}), content_type=JSON)
+        assert answer.status_code in {404, 422}, (path, name, answer.text)
+    both = {"username": "admin", "password": "\ud800"}
+    answer = admin.api("POST", "/api/auth/login", data=json.dumps(both), content_type=JSON)
+    assert answer.status_code == 422
+
+
+def test_a_form_is_no_json_for_a_session_either(admin: Someone) -> None:
+    answer = admin.browser("PUT", "/api/settings", data={"retry_limit": "5"})
+    assert (answer.status_code, answer.json["error"]["code"]) == (415, "not_json")
+
+
+def test_a_delete_reads_its_body(admin: Someone, repository: int) -> None:
+    answer = admin.api("DELETE", f"/api/repositories/{repository}", json={"delete_data": True})
+    assert answer.status_code == 422
+    assert admin.api("GET", f"/api/repositories/{repository}").status_code == 200
+    token = admin.api("GET", "/api/tokens").json["items"][0]
+    assert admin.api("DELETE", f"/api/tokens/{token['id']}", json={"x": 1}).status_code == 422
+    assert admin.api("GET", f"/api/tokens/{token['id']}").json == token
+
+
+def test_a_key_that_was_used_starts_nothing_else(admin: Someone, repository: int) -> None:
+    key = {"Idempotency-Key": "K"}
+    first = admin.api("POST", "/api/backup/run", json={"repository_id": repository}, headers=key)
+    assert first.status_code == 202
+    other = add_repository("music")
+    new = {"name": "new", "path": "/srv/new", "encryption": "none"}
+    tries = [
+        ("POST", "/api/backup/run", {"repository_id": other}),
+        ("POST", f"/api/repositories/{repository}/refresh", {}),
+        ("DELETE", f"/api/repositories/{other}?delete_data=true", {}),
+        ("POST", "/api/repositories", new),
+    ]
+    for method, path, body in tries:
+        answer = admin.api(method, path, json=body, headers=key)
+        assert (answer.status_code, answer.json["error"]["code"]) == (409, "key_used"), path
+    job = add_job(repository_id=repository, status=Status.FAILED)
+    answer = admin.api("POST", f"/api/jobs/{job}/retry", headers=key)
+    assert (answer.status_code, answer.json["error"]["code"]) == (409, "key_used")
+
+
+def test_no_machine_but_this_one(admin: Someone) -> None:
+    answer = admin.api("GET", "/api/folders?machine=nowhere&path=/")
+    assert (answer.status_code, list(answer.json["error"]["fields"])) == (422, ["machine"])
+    new = {"name": "new", "path": "/srv/new", "encryption": "none", "machine": "nowhere"}
+    answer = admin.api("POST", "/api/repositories", json=new)
+    assert (answer.status_code, list(answer.json["error"]["fields"])) == (422, ["machine"])

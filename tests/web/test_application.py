@@ -123,7 +123,7 @@ def test_it_lives_below_a_prefix(config: Config, app: Flask, is_stripped: bool) 
     made = client.post(
         f"{path}/api/tokens", json={"name": "x"}, headers={"Authorization": f"Bearer {token}"}
     )
-    assert made.location == "/backup/api/tokens"
+    assert made.location == f"/backup/api/tokens/{made.json['id']}"
     assert client.get(f"{path}/api/nothing").json["error"]["code"] == "not_found"
 
 
@@ -239,9 +239,12 @@ def test_an_expired_token_opens_nothing(viewer: Someone) -> None:
 
 
 def test_a_fault_of_ours_is_logged_with_the_reference_that_is_shown(
-    app: Flask, client: FlaskClient, caplog: pytest.LogCaptureFixture
+    app: Flask,
+    client: FlaskClient,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    app.view_functions["health.show"] = lambda: 1 / 0
+    monkeypatch.setitem(app.view_functions, "health.show", lambda: 1 / 0)
     answer = client.get("/health")
     assert answer.status_code == 500
     assert answer.json["error"]["reference"] in caplog.text
