@@ -7,7 +7,17 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from flask import Blueprint, Response, current_app, flash, redirect, request, send_file, url_for
+from flask import (
+    Blueprint,
+    Response,
+    current_app,
+    flash,
+    redirect,
+    render_template,
+    request,
+    send_file,
+    url_for,
+)
 from flask_login import current_user
 from sqlalchemy import select
 from sqlalchemy.orm import undefer
@@ -25,10 +35,10 @@ from borgui.models import Archive, Session
 from borgui.security.access import can
 from borgui.security.permissions import Permission
 from borgui.validation import LARGEST_ID
-from borgui.web import filters, job_line
+from borgui.web import filters, job_line, shared
 from borgui.web.forms import token
 from borgui.web.job_line import JobLine
-from borgui.web.layout import SPRITE, answer, page, wants_partial
+from borgui.web.layout import SPRITE, answer, page, viewer_zone, wants_partial
 
 jobs = Blueprint("jobs", __name__, url_prefix="/jobs")
 
@@ -79,16 +89,40 @@ def active() -> Response:
     """
     asked = request.args.get("seen", "").split(",")
     seen = [int(each) for each in asked if each.isdecimal() and len(each) < 10][:200]
-    keep = "keep" in request.args
-    of = request.args.get("of", type=_id)
-    session = Session()
-    rows = dashboard.by_ids(session, seen) if keep else dashboard.active(session, repository_id=of)
-    shown = job_line.lines(rows)
-    response = page("jobs/_active.html", active=shown, keep=keep, hide_repository=of)
-    still = {line.id for line in shown if line.is_active}
+    keep = tuple(seen) if "keep" in request.args else None
+    html, still = _active(
+        keep,
+        request.args.get("of", type=_id),
+        can(Permission.BROWSE),
+        can(Permission.RUN),
+        request.script_root,
+        viewer_zone().key,
+        shared.moment(),
+    )
+    response = answer(shared.own(html))
     if not set(seen) <= still:
         response.headers["HX-Trigger"] = CHANGED
     return response
+
+
+@lru_cache(maxsize=64)
+def _active(keep: tuple[int, ...] | None, of: int | None, *_who: object) -> tuple[str, set[int]]:
+    """The partial, and the jobs in it that are active; one for all of the same ``_who``: what they
+    may see, where and in which zone."""
+    session = Session()
+    if keep is None:
+        rows = dashboard.active(session, repository_id=of)
+    else:
+        rows = dashboard.by_ids(session, keep)
+    shown = job_line.lines(rows)
+    html = render_template(
+        "jobs/_active.html",
+        active=shown,
+        keep=keep is not None,
+        hide_repository=of,
+        csrf_token=lambda: shared.TOKEN,
+    )
+    return html, {line.id for line in shown if line.is_active}
 
 
 @jobs.get("/<int:job_id>")

@@ -185,6 +185,27 @@ def test_active_partial_asks_for_all_at_once(admin: Someone, running: int, faile
     assert "hx-get" not in root_of(none.text)
 
 
+def test_active_partial_is_made_once_for_who_may_see_the_same(
+    admin: Someone, operator: Someone, viewer: Someone, running: int
+) -> None:
+    """Each asker's own token is in its forms, and what one has just done is seen at once."""
+    for person in (admin, operator):
+        text = person.browser("GET", "/jobs/active", headers=HTMX).text
+        assert csrf_of_text(text) == person.csrf
+        assert "Cancel" in text
+    seen = viewer.browser("GET", "/jobs/active", headers=HTMX).text
+    assert "diary.txt" not in seen
+    assert "csrf_token" not in seen
+    assert admin.browser("POST", f"/jobs/{running}/cancel").status_code == 303
+    assert "cancelling" in admin.browser("GET", "/jobs/active", headers=HTMX).text
+
+
+def csrf_of_text(text: str) -> str:
+    found = re.search(r'name="csrf_token" value="([^"]+)"', text)
+    assert found, text
+    return found[1]
+
+
 def test_log_is_followed_by_offsets(admin: Someone, running: int, redis: Redis) -> None:
     redis.set(live.log_key(running), "one\ntwo\n<x>")
     redis.hset(live.job_key(running), mapping={"log_base": "100", "log_end": "111"})
