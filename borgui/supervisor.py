@@ -201,8 +201,7 @@ class Supervisor:
 def fork(name: str, target: Callable[[], None]) -> int:
     """Run ``target`` in a child that dies with this process; returns its pid."""
     parent = os.getpid()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    _flush()
     pid = os.fork()
     if pid:
         return pid
@@ -219,8 +218,7 @@ def fork(name: str, target: Callable[[], None]) -> int:
     except BaseException as error:
         say(f"{name}: {type(error).__name__}: {error}")
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        _flush()
         os._exit(code)
 
 
@@ -255,8 +253,17 @@ def _call_myself(name: str) -> None:
 
 def say(text: str) -> None:
     """One line for whoever reads the terminal or the journal."""
-    sys.stderr.write(f"borgui: {text}\n")
-    sys.stderr.flush()
+    with contextlib.suppress(OSError):
+        sys.stderr.write(f"borgui: {text}\n")
+    _flush()
+
+
+def _flush() -> None:
+    """Have what was printed written now. The disk that takes it may be full, or its reader gone:
+    nobody can be told, and it is no reason to end."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError):
+            stream.flush()
 
 
 def hold(run_folder: Path, *roles: str, patience: float = 5.0) -> list[int]:
