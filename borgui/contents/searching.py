@@ -21,7 +21,7 @@ SECONDS = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A path that a search found, with its versions in the archives searched, the oldest first."""
+    """A path that a search found, with its versions in the archives searched, the newest last."""
 
     repository: Repository
     path: str

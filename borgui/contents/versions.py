@@ -15,7 +15,10 @@ from borgui.models import Archive
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """A path as ``archives`` of the archives have it, the first and the last of them named."""
+    """A path as ``archives`` of the archives have it, the first and the last of them named.
+
+    Between these two there may be another version: an old one that has come back is one with what
+    it was. ``entry``: as the last one has it."""
 
     entry: Entry
     first: Archive
@@ -25,7 +28,7 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Every version of a path in a repository, the oldest first.
+    """Every version of a path in a repository, by its last archive: the newest stands last.
 
     ``indexed``: archives that were looked into; ``missing``: those without an index.
     """

@@ -55,7 +55,7 @@ class Version:
     """A path as several archives have it. ``first`` and ``last`` are ids of archives.
 
     Between these two others may have another version, or none; ``archives`` counts those that
-    have this one.
+    have this one. ``entry``: as the last one has it.
     """
 
     entry: Entry
@@ -120,10 +120,11 @@ class ArchiveIndex:
         return self.locate(borg_id, path).entry
 
     def versions(self, path: str, borg_ids: Sequence[str]) -> list[Version]:
-        """Every distinct version of a path, the first one first; ``borg_ids`` in order of time.
+        """Every distinct version of a path, by its last archive; ``borg_ids`` in order of time.
 
-        Archives without an index are left out. A file's versions differ in kind, size, time or
-        link target; a folder's in anything below it.
+        So the newest stands last, also where an old one has come back. Archives without an index
+        are left out. A file's versions differ in kind, size, time or link target; a folder's in
+        anything below it.
         """
         found: dict[tuple[Any, ...], Version] = {}
         roots = self.roots(borg_ids)
@@ -131,13 +132,9 @@ class ArchiveIndex:
             there = self._find(roots[borg_id], path) if borg_id in roots else None
             if there is None:
                 continue
-            known = found.get(there.content)
-            if known is None:
-                found[there.content] = Version(there.entry, borg_id, borg_id, 1)
-            else:
-                found[there.content] = Version(
-                    known.entry, known.first, borg_id, known.archives + 1
-                )
+            known = found.pop(there.content, None)  # put back at the end: that is the order
+            first, archives = (known.first, known.archives) if known else (borg_id, 0)
+            found[there.content] = Version(there.entry, first, borg_id, archives + 1)
         return list(found.values())
 
     def root(self, borg_id: str) -> int:

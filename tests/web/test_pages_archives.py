@@ -327,6 +327,19 @@ def test_versions_of_a_file(operator: Someone, shelf: Shelf) -> None:
     assert operator.browser("GET", address).status_code == 422
 
 
+def test_a_version_that_came_back_is_the_newest(operator: Someone, shelf: Shelf) -> None:
+    """As after a restore of an old version and the backup that follows."""
+    listed(shelf.index, "c" * 64, OLD_CONTENTS)
+    address = f"/repositories/{shelf.repository}/versions?path=home/anna/letter.odt"
+    page = operator.browser("GET", address).text
+    assert page.index("2.00 kB") < page.index("3.00 MB")
+    primary = re.findall(r'class="button slim primary" href="([^"]*)"', page)
+    assert primary == [f"/archives/{shelf.bare}/restore?path=home/anna/letter.odt"]
+    found = operator.browser("GET", "/archives?q=letter.odt").text
+    assert "2.00 kB" in found
+    assert "3.00 MB" not in found
+
+
 def test_versions_follow_what_is_being_listed(operator: Someone, shelf: Shelf) -> None:
     address = f"/repositories/{shelf.repository}/versions?path=home/anna/letter.odt"
     page = operator.browser("GET", address).text

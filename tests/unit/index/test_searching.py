@@ -75,6 +75,19 @@ def test_history(index: ArchiveIndex) -> None:
     assert search(index, Query("report 2026"), ["other"]).hits == []
 
 
+def test_an_old_version_that_comes_back_is_the_newest(tmp_path: Path) -> None:
+    path = tmp_path / "1.db"
+    sizes = {"a0": 10, "a1": 20, "a2": 10}
+    for borg_id, size in sizes.items():
+        write(path, borg_id, [("a.txt", attributes(size=size, mtime=size))])
+    with ArchiveIndex(path) as index:
+        versions = index.versions("a.txt", list(sizes))
+    assert [(v.entry.size, v.first, v.last, v.archives) for v in versions] == [
+        (20, "a1", "a1", 1),
+        (10, "a0", "a2", 2),
+    ]
+
+
 def test_a_folder_that_is_the_whole_of_another_archive(tmp_path: Path) -> None:
     """Both are stored once; what is found in it is found at both places."""
     path = tmp_path / "1.db"
