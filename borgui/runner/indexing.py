@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from borgui import index as contents
+from borgui.borg.listing import OtherArchiveError
 from borgui.borg.progress import Progress
 from borgui.index import ArchiveIndex, IndexMissing, IndexWriter, ListingError
 from borgui.runner.failure import FailedError
@@ -36,7 +37,7 @@ def index(work: Work, step: Step) -> None:
 
 
 def _make(work: Work, step: Step, path: Path, borg_id: str) -> None:
-    with IndexWriter(path, borg_id) as writer:
+    with IndexWriter(path, borg_id, marked=borg_id) as writer:
         reader = Indexing(writer, step.parameters.get("nfiles"))
         ended = work.run_program(step, reader)
         work.note(ended)
@@ -113,6 +114,12 @@ class Indexing(Reader):
 
 
 def _failed(error: Exception) -> FailedError:
+    if isinstance(error, OtherArchiveError):
+        return FailedError(
+            "archive_changed",
+            "The archive is another one now: somebody else has deleted it and used its name"
+            " again. Refresh the list of archives.",
+        )
     if isinstance(error, ListingError):
         return FailedError("listing_unreadable", f"What borg printed cannot be read: {error}.")
     reason = getattr(error, "strerror", None) or error

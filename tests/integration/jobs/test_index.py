@@ -226,6 +226,20 @@ def test_an_index_goes_with_what_it_is_of(product: Product, source: Path, tmp_pa
     wait_for(lambda: not index_file(product, repo_id).exists(), 20, "the index stays")
 
 
+def test_a_name_that_was_used_again_is_not_taken_for_the_archive(
+    product: Product, source: Path, tmp_path: Path
+) -> None:
+    repository = tmp_path / "repository"
+    repo_id = product.add_repository("used again", repository, [source])
+    archive = back_up(product, repo_id)
+    name = product.get(f"/api/repositories/{repo_id}/archives").json["items"][0]["name"]
+    borg(repository, "delete", f"::{name}", home=tmp_path)
+    borg(repository, "create", f"::{name}", str(tmp_path / "source"), home=tmp_path)
+    job = product.wait_job(start(product, archive))
+    assert (job["status"], job["error_code"]) == ("failed", "archive_changed")
+    assert product.get(f"/api/archives/{archive}/entries").status == 409
+
+
 def test_a_damaged_index_is_made_again(product: Product, source: Path, tmp_path: Path) -> None:
     repo_id = product.add_repository("damaged", tmp_path / "repository", [source])
     archive = back_up(product, repo_id)
