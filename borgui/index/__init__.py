@@ -11,7 +11,7 @@ from borgui.index.entry import Entry, Kind
 from borgui.index.reader import ArchiveIndex, IndexedArchive, Page, PathMissing, Sort, Version
 from borgui.index.schema import IndexMissing, discard
 from borgui.index.searching import Hit, Hits, Query, search
-from borgui.index.sweeping import carry_over, drop, sweep
+from borgui.index.sweeping import carry_over, drop, keep_only, sweep
 from borgui.index.writer import IndexWriter
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "compare",
     "discard",
     "drop",
+    "keep_only",
     "search",
     "sweep",
 ]

@@ -31,9 +31,11 @@ def index(work: Work, step: Step) -> None:
             work.log.line("The index of this archive is there already.")
         else:
             _make(work, step, path, borg_id)
-        _drop_others(work, path, {*given["known"], borg_id})
+        gone = contents.keep_only(path, {*given["known"], borg_id})
     except (sqlite3.Error, OSError) as error:
         raise _failed(error) from error
+    if gone:
+        work.log.line(f"Dropped from it, since they are no longer there: {gone} archives.")
 
 
 def _make(work: Work, step: Step, path: Path, borg_id: str) -> None:
@@ -63,20 +65,6 @@ def _has(path: Path, borg_id: str) -> bool:
     except sqlite3.DatabaseError:
         contents.discard(path)  # damaged; it can be made again
         return False
-
-
-def _drop_others(work: Work, path: Path, known: set[str]) -> None:
-    """Forget the archives that are no longer there."""
-    try:
-        with ArchiveIndex(path) as there:
-            gone = sorted(set(there.roots()) - known)
-    except IndexMissing:
-        return
-    for borg_id in gone:
-        work.check_stop()
-        contents.drop(path, borg_id)
-    if gone:
-        work.log.line(f"{len(gone)} archives that are no longer there were dropped from it.")
 
 
 class Indexing(Reader):
