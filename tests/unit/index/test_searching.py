@@ -1,7 +1,9 @@
 """Filters, globs, paging and time of searches and comparisons; what a listing's line says."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 
 from borgui.borg.listing import Attributes, ListingError, parse, render, unquote
 from borgui.index import ArchiveIndex, Kind, Query, changes, compare, search
-from tests.unit.index.listings import attributes, write
+from tests.unit.index.listings import Line, attributes, write
 from tests.unit.index.test_writer import tree
 
 DAY = 86_400_000_000
@@ -104,6 +106,37 @@ def test_a_folder_that_is_the_whole_of_another_archive(tmp_path: Path) -> None:
     with ArchiveIndex(path) as index:
         hits = search(index, Query("a.txt")).hits
         assert sorted(hit.path for hit in hits) == ["home/letters/a.txt", "letters/a.txt"]
+
+
+def shared(places: Iterable[str]) -> list[Line]:
+    """The same folder at many places, with other things beside it."""
+    lines: list[Line] = []
+    for number, place in enumerate(places):
+        lines += [
+            (place, attributes("d")),
+            (f"{place}/same", attributes("d")),
+            (f"{place}/same/deep", attributes("d")),
+            (f"{place}/same/deep/a.txt", attributes()),
+            (f"{place}/{number}", attributes(mtime=number)),
+        ]
+    return lines
+
+
+def test_a_folder_at_very_many_places(tmp_path: Path) -> None:
+    path = tmp_path / "1.db"
+    write(path, "one", shared(f"{number:02}" for number in range(20)))
+    write(path, "two", shared(f"{number:02}" for number in range(40)))
+    with ArchiveIndex(path) as index, patch("borgui.index.searching.MOST_PLACES", 5):
+        for place in ("00", "17", "19"):
+            found = search(index, Query(f"{place}/same/deep/a.txt"), ["one"])
+            assert [hit.path for hit in found.hits] == [f"{place}/same/deep/a.txt"]
+            assert found.is_complete
+        assert not search(index, Query("a.txt"), ["one"]).is_complete
+        # what is below of a place that was left out may be the one that was asked for
+        assert not search(index, Query("19/same/deep/a.txt"), ["one", "two"], limit=1).has_more
+        assert not search(index, Query("same/deep/a.txt"), ["one"]).is_complete
+        with patch("borgui.index.searching.MOST_PARENTS", 10):
+            assert not search(index, Query("19/same/deep/a.txt"), ["one"]).is_complete
 
 
 def test_pages_and_time(tmp_path: Path) -> None:
