@@ -78,7 +78,8 @@ def compare(
     limit: int = 100,
     seconds: float = SECONDS,
 ) -> Changes:
-    """What differs directly in one folder, each folder in it with the sum of what is below.
+    """What differs directly in one folder, each folder in it with the sum of what is below; of a
+    path that is a file in either archive, what happened to it.
 
     The page's ``counts`` are the whole folder's. Raises :class:`PathMissing` where neither
     archive has it.
@@ -87,7 +88,7 @@ def compare(
     counts = Counts()
     page: list[Change] = []
     found = 0
-    for difference in walk.level(*_nodes(index, before, after, path), path.strip("/")):
+    for difference in walk.at(before, after, path):
         change = difference.change(walk.count(difference))
         counts.add(change.counts)
         if offset <= found < offset + limit:
@@ -109,10 +110,10 @@ def changes(
     """Everything that differs below a folder as one flat list.
 
     A folder that only one archive has is one change; of a folder that both have, only what is
-    in it. ``counts`` are those of the page.
+    in it. A path that is a file in either archive is one itself. ``counts`` are those of the page.
     """
     walk = _Walk(index, time.monotonic() + seconds)
-    flat = walk.flat(*_nodes(index, before, after, path), path.strip("/"))
+    flat = walk.flat(walk.at(before, after, path))
     page = [each.change(each.counts()) for each in islice(flat, offset, offset + limit)]
     counts = Counts()
     for change in page:
@@ -159,12 +160,36 @@ class _Walk:
     _counted: dict[tuple[int | None, int | None], Counts] = field(default_factory=dict)
     _steps: int = 0
 
+    def at(self, before: str, after: str, path: str) -> Iterator[_Difference]:
+        """What differs directly at a path. Raises :class:`PathMissing`."""
+        if not path.strip("/"):
+            return self.level(self.index.root(before), self.index.root(after), "")
+        here, there = self._locate(before, path), self._locate(after, path)
+        found = [each for each in (here, there) if each is not None]
+        if not found:
+            raise PathMissing(f"no such path: {path!r}")
+        if all(each.entry.files is not None for each in found):
+            one, two = (None if each is None else each.child for each in (here, there))
+            return self.level(one, two, path.strip("/"))
+        left, right = (iter(() if each is None else (each,)) for each in (here, there))
+        return self._merge(left, right)
+
+    def _locate(self, borg_id: str, path: str) -> Found | None:
+        try:
+            return self.index.locate(borg_id, path)
+        except PathMissing:
+            return None
+
     def level(self, one: int | None, two: int | None, folder: str) -> Iterator[_Difference]:
-        """The entries of two nodes that differ, in order: both are sorted alike."""
+        """The entries of two nodes that differ, in order."""
         if one == two:
-            return
+            return iter(())
         left = iter(() if one is None else self.index.rows.all(one, folder))
         right = iter(() if two is None else self.index.rows.all(two, folder))
+        return self._merge(left, right)
+
+    def _merge(self, left: Iterator[Found], right: Iterator[Found]) -> Iterator[_Difference]:
+        """Both are sorted alike."""
         here, there = next(left, None), next(right, None)
         while not self._is_late():
             if here is not None and (there is None or here.key < there.key):
@@ -180,9 +205,9 @@ class _Walk:
             else:
                 return
 
-    def flat(self, one: int | None, two: int | None, folder: str) -> Iterator[_Difference]:
+    def flat(self, level: Iterator[_Difference]) -> Iterator[_Difference]:
         """The same with all below: a folder in both gives way to what differs in it."""
-        waiting = [self.level(one, two, folder)]
+        waiting = [level]
         while waiting:
             difference = next(waiting[-1], None)
             if difference is None:
@@ -204,7 +229,7 @@ class _Walk:
         key = (here.child, there.child)
         if key not in self._counted:
             counts = Counts()
-            for below in self.flat(*key, ""):
+            for below in self.flat(self.level(*key, "")):
                 counts.add(below.counts())
             self._counted[key] = counts
         return self._counted[key]
@@ -214,20 +239,3 @@ class _Walk:
         if self._steps % 256 == 0 and time.monotonic() > self.until:
             self.ran_out = True
         return self.ran_out
-
-
-def _nodes(
-    index: ArchiveIndex, before: str, after: str, path: str
-) -> tuple[int | None, int | None]:
-    if not path.strip("/"):
-        return index.root(before), index.root(after)
-    found: list[Found | None] = []
-    for borg_id in (before, after):
-        try:
-            found.append(index.locate(borg_id, path))
-        except PathMissing:
-            found.append(None)
-    if found == [None, None]:
-        raise PathMissing(f"no such path: {path!r}")
-    one, two = (None if each is None else each.child for each in found)
-    return one, two

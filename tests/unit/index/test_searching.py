@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from borgui.borg.listing import Attributes, ListingError, parse, render, unquote
-from borgui.index import ArchiveIndex, Kind, Query, changes, compare, search
+from borgui.index import ArchiveIndex, Kind, PathMissing, Query, changes, compare, search
 from tests.unit.index.listings import Line, attributes, write
 from tests.unit.index.test_writer import tree
 
@@ -106,6 +107,32 @@ def test_a_folder_that_is_the_whole_of_another_archive(tmp_path: Path) -> None:
     with ArchiveIndex(path) as index:
         hits = search(index, Query("a.txt")).hits
         assert sorted(hit.path for hit in hits) == ["home/letters/a.txt", "letters/a.txt"]
+
+
+@pytest.mark.parametrize("ask", [compare, changes])
+def test_a_file_is_compared_itself(tmp_path: Path, ask: Any) -> None:
+    path = tmp_path / "1.db"
+    names = ("f", "same", "gone", "turned/x")
+    write(path, "one", [(f"srv/{name}", attributes(size=1)) for name in names])
+    names = ("same", "new", "turned")
+    two = [(f"srv/{name}", attributes(size=1)) for name in names]
+    write(path, "two", [("srv/f", attributes(size=7)), *two])
+    with ArchiveIndex(path) as index:
+
+        def said(place: str) -> list[tuple[str, str]]:
+            found = ask(index, "one", "two", place)
+            assert found.is_complete
+            return [(change.status, change.path) for change in found.changes]
+
+        assert said("srv/f") == [("modified", "srv/f")]
+        counts = ask(index, "one", "two", "srv/f").counts
+        assert (counts.modified, counts.added_size, counts.removed_size) == (1, 7, 1)
+        assert said("srv/same") == []
+        assert said("srv/gone") == [("removed", "srv/gone")]
+        assert said("srv/new") == [("added", "srv/new")]
+        assert said("srv/turned") == [("removed", "srv/turned"), ("added", "srv/turned")]
+        with pytest.raises(PathMissing):
+            said("srv/none")
 
 
 def shared(places: Iterable[str]) -> list[Line]:
