@@ -84,12 +84,15 @@ def compare(
     The page's ``counts`` are the whole folder's. Raises :class:`PathMissing` where neither
     archive has it.
     """
-    walk = _Walk(index, time.monotonic() + seconds)
+    walk = _Walk(index, before, after, time.monotonic() + seconds)
     counts = Counts()
     page: list[Change] = []
     found = 0
-    for difference in walk.at(before, after, path):
-        change = difference.change(walk.count(difference))
+    for difference in walk.at(path):
+        below = walk.count(difference)
+        if below is None:
+            continue
+        change = difference.change(below)
         counts.add(change.counts)
         if offset <= found < offset + limit:
             page.append(change)
@@ -112,8 +115,8 @@ def changes(
     A folder that only one archive has is one change; of a folder that both have, only what is
     in it. A path that is a file in either archive is one itself. ``counts`` are those of the page.
     """
-    walk = _Walk(index, time.monotonic() + seconds)
-    flat = walk.flat(walk.at(before, after, path))
+    walk = _Walk(index, before, after, time.monotonic() + seconds)
+    flat = walk.flat(walk.at(path))
     page = [each.change(each.counts()) for each in islice(flat, offset, offset + limit)]
     counts = Counts()
     for change in page:
@@ -155,16 +158,22 @@ class _Difference(NamedTuple):
 @dataclass(slots=True)
 class _Walk:
     index: ArchiveIndex
+    before: str
+    after: str
     until: float
     ran_out: bool = False
-    _counted: dict[tuple[int | None, int | None], Counts] = field(default_factory=dict)
+    _roots: tuple[int, int] = field(init=False)
+    _counted: dict[tuple[int | None, int | None], Counts | None] = field(default_factory=dict)
     _steps: int = 0
 
-    def at(self, before: str, after: str, path: str) -> Iterator[_Difference]:
+    def __post_init__(self) -> None:
+        self._roots = self.index.root(self.before), self.index.root(self.after)
+
+    def at(self, path: str) -> Iterator[_Difference]:
         """What differs directly at a path. Raises :class:`PathMissing`."""
         if not path.strip("/"):
-            return self.level(self.index.root(before), self.index.root(after), "")
-        here, there = self._locate(before, path), self._locate(after, path)
+            return self.level(*self._roots, "")
+        here, there = self._locate(self.before, path), self._locate(self.after, path)
         found = [each for each in (here, there) if each is not None]
         if not found:
             raise PathMissing(f"no such path: {path!r}")
@@ -199,6 +208,8 @@ class _Walk:
                 yield _Difference(Status.ADDED, there, None)
                 there = next(right, None)
             elif here is not None and there is not None:
+                if here.content != there.content:
+                    here, there = map(self.index.followed, self._roots, (here, there))
                 if here.content != there.content or here.owner != there.owner:
                     yield _Difference(Status.MODIFIED, there, here)
                 here, there = next(left, None), next(right, None)
@@ -221,18 +232,23 @@ class _Walk:
                 yield difference
             waiting.append(self.level(here.child, there.child, there.entry.path))
 
-    def count(self, difference: _Difference) -> Counts:
-        """What it comes to, with all below."""
+    def count(self, difference: _Difference) -> Counts | None:
+        """What it comes to, with all below; None for a folder in which nothing differs after all,
+        only the time of a folder, or which name of a hard link comes first."""
         _, there, here = difference
         if not difference.is_in_both or here is None:
             return difference.counts()
         key = (here.child, there.child)
         if key not in self._counted:
-            counts = Counts()
-            for below in self.flat(self.level(*key, "")):
-                counts.add(below.counts())
-            self._counted[key] = counts
-        return self._counted[key]
+            self._counted[key] = self._sum(self.flat(self.level(*key, "")))
+        return self._counted[key] or (Counts() if here.owner != there.owner else None)
+
+    def _sum(self, differences: Iterator[_Difference]) -> Counts | None:
+        counts = None
+        for each in differences:
+            counts = counts or Counts()
+            counts.add(each.counts())
+        return Counts() if counts is None and self.ran_out else counts
 
     def _is_late(self) -> bool:
         self._steps += 1

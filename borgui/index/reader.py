@@ -1,14 +1,14 @@
 """Reads the index of a repository: folders, entries, the history of a path."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from borgui.index.entry import Entry, Found, time_of
+from borgui.index.entry import Entry, Found, Kind, time_of
 from borgui.index.rows import Facts, Rows
 from borgui.index.schema import BIG, ORDER_BLOCK, IndexMissing, open_for_reading
 
@@ -132,6 +132,7 @@ class ArchiveIndex:
             there = self._find(roots[borg_id], path) if borg_id in roots else None
             if there is None:
                 continue
+            there = self.followed(roots[borg_id], there)
             known = found.pop(there.content, None)  # put back at the end: that is the order
             first, archives = (known.first, known.archives) if known else (borg_id, 0)
             found[there.content] = Version(there.entry, first, borg_id, archives + 1)
@@ -157,6 +158,20 @@ class ArchiveIndex:
         if found is None:
             raise PathMissing(f"no such path: {path!r}")
         return found
+
+    def followed(self, root: int, found: Found) -> Found:
+        """A later name of a hard link with size and content of its first name, of which alone borg
+        tells them: which name comes first is no property of the file. ``root``: its archive's.
+
+        As it is where the first name cannot be found for certain: that may hold a ``?``.
+        """
+        if found.entry.kind is not Kind.HARD_LINK:
+            return found
+        first = self._find(root, found.entry.link_target or "")
+        if first is None or first.entry.mtime != found.entry.mtime:
+            return found
+        entry = replace(found.entry, size=first.entry.size)
+        return replace(found, entry=entry, content=first.content)
 
     def close(self) -> None:
         """Let go of the file."""

@@ -135,6 +135,46 @@ def test_a_file_is_compared_itself(tmp_path: Path, ask: Any) -> None:
             said("srv/none")
 
 
+def test_which_name_of_a_hard_link_comes_first_is_no_change(tmp_path: Path) -> None:
+    """``b`` is there alone; then ``a`` is made a link to it, and ``b`` is listed as one of it."""
+    path = tmp_path / "1.db"
+    file = attributes(size=10, mtime=DAY)
+    later = attributes("h", mtime=DAY, source="srv/a")
+    write(path, "one", [("srv/b", file), ("srv/z", file), ("top", file)])
+    write(path, "two", [("srv/a", file), ("srv/b", later), ("srv/z", later), ("top", later)])
+    write(path, "three", [("srv/a", file), ("srv/b", later), ("srv/z", file), ("top", file)])
+    grown = attributes(size=11, mtime=2 * DAY)
+    link = attributes("h", mtime=2 * DAY, source="srv/a")
+    write(path, "four", [("srv/a", grown), ("srv/b", link), ("srv/z", file), ("top", file)])
+    with ArchiveIndex(path) as index:
+        versions = index.versions("srv/b", ["one", "two", "three", "four"])
+        assert [(v.entry.size, v.first, v.last, v.archives) for v in versions] == [
+            (10, "one", "three", 3),
+            (11, "four", "four", 1),
+        ]
+        flat = changes(index, "one", "two")
+        assert [(each.status, each.path) for each in flat.changes] == [("added", "srv/a")]
+        assert changes(index, "two", "three").changes == []
+        assert compare(index, "two", "three").changes == []
+        assert compare(index, "one", "three", "srv/b").changes == []
+        flat = changes(index, "three", "four")
+        assert [(each.status, each.path) for each in flat.changes] == [
+            ("modified", "srv/a"),
+            ("modified", "srv/b"),
+        ]
+        assert (flat.counts.added_size, flat.counts.removed_size) == (22, 20)
+
+
+def test_a_first_name_that_cannot_be_told(tmp_path: Path) -> None:
+    path = tmp_path / "1.db"
+    later = attributes("h", mtime=DAY, source="caf?")
+    write(path, "one", [("caf\udce9", attributes(size=5, mtime=DAY)), ("z", later)])
+    write(path, "two", [("caf?", attributes(size=7, mtime=3 * DAY)), ("z", later)])
+    with ArchiveIndex(path) as index:
+        (version,) = index.versions("z", ["one", "two"])
+        assert (version.entry.size, version.archives) == (None, 2)
+
+
 def shared(places: Iterable[str]) -> list[Line]:
     """The same folder at many places, with other things beside it."""
     lines: list[Line] = []
