@@ -74,6 +74,7 @@ class ArchiveIndex:
     def __init__(self, path: Path) -> None:
         self.connection = open_for_reading(path)
         self.rows = Rows(self.connection)
+        self._roots: dict[str, int] | None = None
         self._children: dict[tuple[int, str], int | None] = {}
 
     def archives(self) -> list[IndexedArchive]:
@@ -127,12 +128,15 @@ class ArchiveIndex:
         anything below it.
         """
         found: dict[tuple[Any, ...], Version] = {}
-        roots = self.roots(borg_ids)
-        for borg_id in borg_ids:
-            there = self._find(roots[borg_id], path) if borg_id in roots else None
+        seen: dict[int | None, Found | None] = {}
+        for borg_id, root in self.roots(borg_ids).items():
+            folder = self._folder_of(root, path)
+            if folder not in seen:  # most archives share it
+                seen[folder] = self._entry_of(folder, path)
+            there = seen[folder]
             if there is None:
                 continue
-            there = self.followed(roots[borg_id], there)
+            there = self.followed(root, there)
             known = found.pop(there.content, None)  # put back at the end: that is the order
             first, archives = (known.first, known.archives) if known else (borg_id, 0)
             found[there.content] = Version(there.entry, first, borg_id, archives + 1)
@@ -147,10 +151,12 @@ class ArchiveIndex:
 
     def roots(self, borg_ids: Sequence[str] | None = None) -> dict[str, int]:
         """Root nodes of the archives that are in it, of these or of all."""
-        known = dict(self.connection.execute("select borg_id, root from archives").fetchall())
-        if borg_ids is None:
-            return known
-        return {borg_id: known[borg_id] for borg_id in borg_ids if borg_id in known}
+        if self._roots is None:
+            found = self.connection.execute("select borg_id, root from archives")
+            self._roots = dict(found.fetchall())
+        known = self._roots
+        wanted = known if borg_ids is None else borg_ids
+        return {borg_id: known[borg_id] for borg_id in wanted if borg_id in known}
 
     def locate(self, borg_id: str, path: str) -> Found:
         """Where a path is; raises :class:`PathMissing`."""
@@ -195,12 +201,16 @@ class ArchiveIndex:
         return None if found is None else int(found[0])
 
     def _find(self, root: int, path: str) -> Found | None:
-        *folders, name = _parts(path) or [""]
+        return self._entry_of(self._folder_of(root, path), path)
+
+    def _folder_of(self, root: int, path: str) -> int | None:
         node: int | None = root
-        for folder in folders:
+        for folder in _parts(path)[:-1]:
             node = self._child(node, folder)
-            if node is None:
-                return None
+        return node
+
+    def _entry_of(self, node: int | None, path: str) -> Found | None:
+        *folders, name = _parts(path) or [""]
         return self.rows.find(node, "/".join(folders), name) if node and name else None
 
     def _child(self, node: int | None, name: str) -> int | None:

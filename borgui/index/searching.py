@@ -17,6 +17,9 @@ from borgui.index.schema import fold
 SECONDS: Final = 3.0
 """How long a search may take before it says that it did not see everything."""
 
+VERSIONS_SECONDS: Final = 1.0
+"""How much longer the versions of what was found may take, so that it can be shown."""
+
 MOST: Final = 1000
 """Paths that a search goes through at most; beyond, one should ask more narrowly."""
 
@@ -89,7 +92,12 @@ def search(
         if len(paths) > wanted:
             break
     page = list(paths)[offset:wanted]
-    hits = [Hit(path, index.versions(path, ordered)) for path in page]
+    hits: list[Hit] = []
+    for path in page:
+        if time.monotonic() > scan.until + VERSIONS_SECONDS:
+            scan.ran_out = True
+            break
+        hits.append(Hit(path, index.versions(path, ordered)))
     is_complete = not (scan.ran_out or scan.was_cut)
     return Hits(hits, len(paths) > wanted, is_complete, min(len(paths), wanted))
 

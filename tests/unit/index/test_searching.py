@@ -165,6 +165,22 @@ def test_which_name_of_a_hard_link_comes_first_is_no_change(tmp_path: Path) -> N
         assert (flat.counts.added_size, flat.counts.removed_size) == (22, 20)
 
 
+def test_the_versions_of_a_path_cost_one_look_a_folder(tmp_path: Path) -> None:
+    path = tmp_path / "1.db"
+    ids = [f"{number:02}" for number in range(20)]
+    for number, borg_id in enumerate(ids):
+        deep = [("srv/a/b/file", attributes()), (f"other/{number}", attributes(mtime=number))]
+        write(path, borg_id, deep)
+    statements: list[str] = []
+    with ArchiveIndex(path) as index:
+        index.connection.set_trace_callback(statements.append)
+        for name in ("file", "none", "file"):
+            versions = index.versions(f"srv/a/b/{name}", ids)
+            assert [version.archives for version in versions] == ([20] if name == "file" else [])
+    # a root of their own, and "srv" in it, is what these archives have to be looked into for
+    assert len(statements) < 2 * len(ids) + 20
+
+
 def test_a_first_name_that_cannot_be_told(tmp_path: Path) -> None:
     path = tmp_path / "1.db"
     later = attributes("h", mtime=DAY, source="caf?")
@@ -217,6 +233,9 @@ def test_pages_and_time(tmp_path: Path) -> None:
         assert second.hits == whole.hits[100:150]
         assert second.has_more
         assert not search(index, Query("file-"), seconds=0).is_complete
+        with patch("borgui.index.searching.VERSIONS_SECONDS", -60):
+            late = search(index, Query("file"))
+        assert (late.hits, late.has_more, late.is_complete) == ([], True, False)
         page = compare(index, "one", "two", "srv", offset=5, limit=10)
         assert [change.entry.name for change in page.changes] == [f"{n:04}" for n in range(5, 15)]
         assert page.has_more
