@@ -23,6 +23,7 @@ from borgui.index import (
     Sort,
     carry_over,
     discard,
+    discard_for_good,
     drop,
     keep_only,
     search,
@@ -293,6 +294,21 @@ def test_a_useless_file_is_made_anew(tmp_path: Path, content: bytes | str) -> No
     write(path, "one", tree(2, 2))
     with ArchiveIndex(path) as index:
         assert list(index.roots()) == ["one"]
-    discard(path)
-    discard(path)
+    assert discard(path)
+    assert discard(path)
+    assert list(tmp_path.iterdir()) == [tmp_path / "1.db-lock"]
+    assert discard_for_good(path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_being_written_is_not_thrown_away(tmp_path: Path) -> None:
+    path = tmp_path / "1.db"
+    with IndexWriter(path, "one") as writer:
+        assert not discard(path)
+        assert not discard_for_good(path)
+        feed_all(writer, [printed(tree(2, 2))])
+    with ArchiveIndex(path) as index:
+        assert list(index.roots()) == ["one"]
+    assert discard(path)
+    with IndexWriter(path, "one"):
+        assert not discard(path)
