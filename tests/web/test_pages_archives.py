@@ -290,6 +290,9 @@ def test_search_filters(operator: Someone, shelf: Shelf) -> None:
 def test_what_is_not_listed_can_be_from_the_search(operator: Someone, shelf: Shelf) -> None:
     page = operator.browser("GET", "/archives?q=gone").text
     assert 'action="/archives/index?q=gone"' in page
+    nothing = operator.browser("GET", "/archives?q=nowhere").text
+    assert 'action="/archives/index?q=nowhere"' in nothing
+    assert len(re.findall(r'class="button[^"]* primary"', nothing)) == 1
     started = operator.browser("POST", "/archives/index?q=gone&page=2")
     assert started.status_code == 303
     assert started.location == "/archives?q=gone"
@@ -321,6 +324,7 @@ def test_versions_of_a_file(operator: Someone, shelf: Shelf) -> None:
     listed(shelf.index, "c" * 64, NEW_CONTENTS)
     gone = operator.browser("GET", f"{address}?path=home/anna/gone.txt").text
     assert "It is not in the newest archive" in gone
+    assert re.search(r'was made <time[^>]* tabindex="0"', gone)
     odd = operator.browser("GET", f"{address}?path_b64={b64(ODD)}")
     assert odd.status_code == 200
     assert "m<span" in odd.text
