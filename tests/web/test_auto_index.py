@@ -18,13 +18,13 @@ from tests.web.world import add_job
 
 
 @pytest.fixture
-def context(app: Flask, config: Config) -> Context:
+def given(app: Flask, config: Config) -> Context:
     settings = Settings(auto_index=True, auto_index_idle_seconds=0)
     return Context(Session(), config, settings, keys.load(config))
 
 
 @pytest.fixture
-def archive(context: Context, repository: int) -> int:
+def archive(given: Context, repository: int) -> int:
     """Made since the repository is known here, by a backup whose row is gone."""
     row = Archive(repository_id=repository, borg_id="a" * 64, name="one", start=now())
     Session.add(row)
@@ -32,9 +32,9 @@ def archive(context: Context, repository: int) -> int:
     return row.id
 
 
-def considered(context: Context, redis: Redis) -> int | None:
+def considered(given: Context, redis: Redis) -> int | None:
     """The archive that is indexed next."""
-    job = AutoIndex().consider(context, redis)
+    job = AutoIndex().consider(given, redis)
     return None if job is None else job.options["archive_id"]
 
 
@@ -45,19 +45,19 @@ def failed(repository: int, archive: int, ago: timedelta, **values: Any) -> None
 
 
 def test_an_archive_whose_backup_is_no_longer_kept(
-    context: Context, redis: Redis, archive: int
+    given: Context, redis: Redis, archive: int
 ) -> None:
-    assert considered(context, redis) == archive
+    assert considered(given, redis) == archive
 
 
 def test_an_archive_older_than_the_repository_is_known(
-    context: Context, redis: Redis, repository: int, archive: int
+    given: Context, redis: Redis, repository: int, archive: int
 ) -> None:
     Session.get_one(Archive, archive).start = Session.get_one(
         Repository, repository
     ).created_at - timedelta(days=1)
     Session.commit()
-    assert considered(context, redis) is None
+    assert considered(given, redis) is None
 
 
 HOUR, DAYS = timedelta(hours=1), timedelta(days=2)
@@ -75,7 +75,7 @@ HOUR, DAYS = timedelta(hours=1), timedelta(days=2)
     ],
 )
 def test_what_has_failed_is_tried_again(
-    context: Context,
+    given: Context,
     redis: Redis,
     repository: int,
     archive: int,
@@ -84,18 +84,18 @@ def test_what_has_failed_is_tried_again(
 ) -> None:
     for ago, values in ends:
         failed(repository, archive, ago, **values)
-    assert (considered(context, redis) == archive) is is_due
+    assert (considered(given, redis) == archive) is is_due
 
 
 def test_it_looks_again_when_nothing_has_ended(
-    context: Context, redis: Redis, repository: int, archive: int, monkeypatch: pytest.MonkeyPatch
+    given: Context, redis: Redis, repository: int, archive: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failed(repository, archive, HOUR)
     unasked = AutoIndex()
-    assert unasked.consider(context, redis) is None
+    assert unasked.consider(given, redis) is None
     failed_at = Session.query(Job).one()
     failed_at.completed_at = now() - DAYS
     Session.commit()
-    assert unasked.consider(context, redis) is None
+    assert unasked.consider(given, redis) is None
     monkeypatch.setattr("borgui.jobs.auto_index.LOOK_AGAIN_SECONDS", 0)
-    assert unasked.consider(context, redis) is not None
+    assert unasked.consider(given, redis) is not None
