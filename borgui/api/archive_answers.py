@@ -66,7 +66,8 @@ class ArchiveName(Answer):
 
 
 class VersionAnswer(Answer):
-    """A path as ``archives`` archives have it; ``first`` and ``last`` of these by time."""
+    """A path as ``archives`` archives have it; ``first`` and ``last`` of these by time. Between
+    them there may be another version. ``entry``: as ``last`` has it."""
 
     entry: EntryAnswer
     first: ArchiveName
@@ -75,7 +76,7 @@ class VersionAnswer(Answer):
 
 
 class VersionsAnswer(Answer):
-    """Every version of a path in a repository, the oldest first.
+    """Every version of a path in a repository, by its ``last`` archive: the newest stands last.
 
     ``indexed`` archives were looked into; ``missing`` ones have no index yet.
     """
@@ -89,7 +90,7 @@ class VersionsAnswer(Answer):
 
 
 class FoundAnswer(Answer):
-    """A path that matches, with its versions in the archives searched."""
+    """A path that matches, with its versions in the archives searched, the newest last."""
 
     repository_id: int
     repository_name: str

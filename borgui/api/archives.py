@@ -339,7 +339,7 @@ def _printable(text: str | None) -> str | None:
     return None if text is None else printable_path(text)
 
 
-def _archive(row: Archive) -> dict[str, Any]:
+def _archive(row: Archive | contents.Dated) -> dict[str, Any]:
     return {"id": row.id, "name": row.name, "start": iso(row.start)}
 
 

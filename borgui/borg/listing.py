@@ -15,6 +15,18 @@ FORMAT: Final = (
 )
 """One line an item; the path stands last and everything before it is called its attributes."""
 
+_MARK_LENGTH: Final = 16
+
+MARKED: Final = FORMAT.replace("{NL}", f"\t{{archiveid:.{_MARK_LENGTH}}}{{NL}}")
+"""The same, with :func:`mark` at each line's end: an archive is listed by its name, which another
+client may have given to another one meanwhile. Borg puts it into the format once, not once an item
+(1.2.4)."""
+
+
+def mark(borg_id: str) -> str:
+    """How each line of an archive ends in the format :data:`MARKED`."""
+    return f"\t{borg_id[:_MARK_LENGTH]}\n"
+
 
 CHECKSUMS: Final = "{type}{mode}\t{health}\t{sha256}\t{bpath!r}{NL}"
 """With borg's own checksum, for which it reads the contents; :func:`parse_checksum` reads it."""
@@ -26,6 +38,10 @@ PLACES: Final = "{type}{mode}\t{source!r}\t{bpath!r}{NL}"
 
 class ListingError(ValueError):
     """A line that is none of ``borg list``; the message shows it."""
+
+
+class OtherArchiveError(ListingError):
+    """What is listed is another archive than the one that was meant."""
 
 
 class Attributes(NamedTuple):

@@ -18,12 +18,13 @@ from borgui.contents.browsing import Folder, entry, folder
 from borgui.contents.comparing import Change, Comparison, compare
 from borgui.contents.indexing import index_job, start_index
 from borgui.contents.searching import Found, Results, search
-from borgui.contents.versions import History, Version, history
+from borgui.contents.versions import Dated, History, Version, history
 
 __all__ = (
     "LONGEST_PATH",
     "Change",
     "Comparison",
+    "Dated",
     "Folder",
     "Found",
     "History",

@@ -33,8 +33,8 @@ def open_index(config: Config, repository_id: int) -> Iterator[ArchiveIndex]:
     """The index of a repository as it is now; keep it open for one answer only.
 
     Raises :class:`Conflict` ``index_missing`` where there is none, or it does not hold an archive
-    that is asked for within. A damaged one is removed, and is missing from then on; and
-    :class:`NotFound` ``path_not_found`` for a path that is asked for within and is not there.
+    that is asked for within; and :class:`NotFound` ``path_not_found`` for a path that is asked for
+    within and is not there. A damaged one is missing too, and removed unless somebody writes it.
     """
     path = index_file(config, repository_id)
     try:
@@ -47,8 +47,9 @@ def open_index(config: Config, repository_id: int) -> Iterator[ArchiveIndex]:
     except sqlite3.OperationalError as error:  # the file itself may be good
         raise Unavailable("index_unavailable", f"The index cannot be read now: {error}.") from error
     except sqlite3.DatabaseError as error:
-        log.warning("the index %s is damaged and is removed: %s", path, error)
-        index.discard(path)
+        is_gone = index.discard(path)
+        what = "removed" if is_gone else "left to who writes it now"
+        log.warning("the index %s is damaged and is %s: %s", path, what, error)
         raise _missing() from error
 
 

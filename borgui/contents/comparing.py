@@ -51,9 +51,10 @@ def compare(
     """What differs in a folder of two archives of one repository.
 
     By folder: what lies directly in it, each folder with the sums of what is below; flat: every
-    change below it as one list. Raises :class:`Invalid` for archives of different repositories,
-    :class:`Conflict` ``index_missing`` where one has none, :class:`NotFound` where neither has
-    the path.
+    change below it as one list. A path that is a file in either is itself what may differ.
+
+    Raises :class:`Invalid` for archives of different repositories, :class:`Conflict`
+    ``index_missing`` where one has none, :class:`NotFound` where neither has the path.
     """
     if before.repository_id != after.repository_id:
         raise Invalid({"other_id": "It belongs to another repository."})

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from borgui import index
 from borgui.config import Config
 from borgui.contents.archive import open_index
-from borgui.contents.versions import Version, rows_of, versions_of
+from borgui.contents.versions import Dated, Version, rows_of, versions_of
 from borgui.errors import Conflict
 from borgui.index import ArchiveIndex, Query
 from borgui.models import Archive, Repository
@@ -21,7 +21,7 @@ SECONDS = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A path that a search found, with its versions in the archives searched, the oldest first."""
+    """A path that a search found, with its versions in the archives searched, the newest last."""
 
     repository: Repository
     path: str
@@ -104,7 +104,7 @@ class _Search:
     has_more: bool = False
     is_complete: bool = True
 
-    def into(self, repository: Repository, rows: dict[str, Archive], wanted: list[str]) -> None:
+    def into(self, repository: Repository, rows: dict[str, Dated], wanted: list[str]) -> None:
         """Go on with the archives ``wanted`` of this repository."""
         try:
             with open_index(self.config, repository.id) as opened:

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -13,19 +15,30 @@ from borgui.index import Entry, IndexMissing, PathMissing
 from borgui.models import Archive
 
 
+class Dated(NamedTuple):
+    """Of an archive's row what is shown beside a version."""
+
+    id: int
+    name: str
+    start: datetime
+
+
 @dataclass(frozen=True, slots=True)
 class Version:
-    """A path as ``archives`` of the archives have it, the first and the last of them named."""
+    """A path as ``archives`` of the archives have it, the first and the last of them named.
+
+    Between these two there may be another version: an old one that has come back is one with what
+    it was. ``entry``: as the last one has it."""
 
     entry: Entry
-    first: Archive
-    last: Archive
+    first: Dated
+    last: Dated
     archives: int
 
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Every version of a path in a repository, the oldest first.
+    """Every version of a path in a repository, by its last archive: the newest stands last.
 
     ``indexed``: archives that were looked into; ``missing``: those without an index.
     """
@@ -53,13 +66,16 @@ def history(session: Session, config: Config, repository_id: int, path: str) -> 
     return History(path, versions_of(found, rows), len(known), len(rows) - len(known))
 
 
-def rows_of(session: Session, repository_id: int) -> dict[str, Archive]:
-    """The archives of a repository by borg's id, the oldest first."""
-    wanted = select(Archive).where(Archive.repository_id == repository_id)
-    rows = session.scalars(wanted.order_by(Archive.start, Archive.id))
-    return {row.borg_id: row for row in rows}
+def rows_of(session: Session, repository_id: int) -> dict[str, Dated]:
+    """The archives of a repository by borg's id, the oldest first. There may be thousands, so only
+    what is needed of them is read."""
+    wanted = select(Archive.borg_id, Archive.id, Archive.name, Archive.start)
+    rows = session.execute(
+        wanted.where(Archive.repository_id == repository_id).order_by(Archive.start, Archive.id)
+    )
+    return {borg_id: Dated(number, name, start) for borg_id, number, name, start in rows}
 
 
-def versions_of(found: Sequence[index.Version], rows: dict[str, Archive]) -> list[Version]:
+def versions_of(found: Sequence[index.Version], rows: dict[str, Dated]) -> list[Version]:
     """The versions an index found, with the archives' rows."""
     return [Version(each.entry, rows[each.first], rows[each.last], each.archives) for each in found]

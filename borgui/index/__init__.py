@@ -9,9 +9,9 @@ from borgui.borg.listing import ListingError
 from borgui.index.comparison import Change, Changes, Counts, Status, changes, compare
 from borgui.index.entry import Entry, Kind
 from borgui.index.reader import ArchiveIndex, IndexedArchive, Page, PathMissing, Sort, Version
-from borgui.index.schema import IndexMissing, discard
+from borgui.index.schema import IndexMissing, discard, discard_for_good
 from borgui.index.searching import Hit, Hits, Query, search
-from borgui.index.sweeping import carry_over, drop, sweep
+from borgui.index.sweeping import carry_over, drop, keep_only, sweep
 from borgui.index.writer import IndexWriter
 
 __all__ = [
@@ -37,7 +37,9 @@ __all__ = [
     "changes",
     "compare",
     "discard",
+    "discard_for_good",
     "drop",
+    "keep_only",
     "search",
     "sweep",
 ]

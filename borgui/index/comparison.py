@@ -78,17 +78,21 @@ def compare(
     limit: int = 100,
     seconds: float = SECONDS,
 ) -> Changes:
-    """What differs directly in one folder, each folder in it with the sum of what is below.
+    """What differs directly in one folder, each folder in it with the sum of what is below; of a
+    path that is a file in either archive, what happened to it.
 
     The page's ``counts`` are the whole folder's. Raises :class:`PathMissing` where neither
     archive has it.
     """
-    walk = _Walk(index, time.monotonic() + seconds)
+    walk = _Walk(index, before, after, time.monotonic() + seconds)
     counts = Counts()
     page: list[Change] = []
     found = 0
-    for difference in walk.level(*_nodes(index, before, after, path), path.strip("/")):
-        change = difference.change(walk.count(difference))
+    for difference in walk.at(path):
+        below = walk.count(difference)
+        if below is None:
+            continue
+        change = difference.change(below)
         counts.add(change.counts)
         if offset <= found < offset + limit:
             page.append(change)
@@ -109,10 +113,10 @@ def changes(
     """Everything that differs below a folder as one flat list.
 
     A folder that only one archive has is one change; of a folder that both have, only what is
-    in it. ``counts`` are those of the page.
+    in it. A path that is a file in either archive is one itself. ``counts`` are those of the page.
     """
-    walk = _Walk(index, time.monotonic() + seconds)
-    flat = walk.flat(*_nodes(index, before, after, path), path.strip("/"))
+    walk = _Walk(index, before, after, time.monotonic() + seconds)
+    flat = walk.flat(walk.at(path))
     page = [each.change(each.counts()) for each in islice(flat, offset, offset + limit)]
     counts = Counts()
     for change in page:
@@ -154,17 +158,47 @@ class _Difference(NamedTuple):
 @dataclass(slots=True)
 class _Walk:
     index: ArchiveIndex
+    before: str
+    after: str
     until: float
     ran_out: bool = False
-    _counted: dict[tuple[int | None, int | None], Counts] = field(default_factory=dict)
+    _roots: tuple[int, int] = field(init=False)
+    _counted: dict[tuple[int | None, int | None], Counts | None] = field(default_factory=dict)
     _steps: int = 0
 
+    def __post_init__(self) -> None:
+        self._roots = self.index.root(self.before), self.index.root(self.after)
+
+    def at(self, path: str) -> Iterator[_Difference]:
+        """What differs directly at a path. Raises :class:`PathMissing`."""
+        if not path.strip("/"):
+            return self.level(*self._roots, "")
+        here, there = self._locate(self.before, path), self._locate(self.after, path)
+        found = [each for each in (here, there) if each is not None]
+        if not found:
+            raise PathMissing(f"no such path: {path!r}")
+        if all(each.entry.files is not None for each in found):
+            one, two = (None if each is None else each.child for each in (here, there))
+            return self.level(one, two, path.strip("/"))
+        left, right = (iter(() if each is None else (each,)) for each in (here, there))
+        return self._merge(left, right)
+
+    def _locate(self, borg_id: str, path: str) -> Found | None:
+        try:
+            return self.index.locate(borg_id, path)
+        except PathMissing:
+            return None
+
     def level(self, one: int | None, two: int | None, folder: str) -> Iterator[_Difference]:
-        """The entries of two nodes that differ, in order: both are sorted alike."""
+        """The entries of two nodes that differ, in order."""
         if one == two:
-            return
+            return iter(())
         left = iter(() if one is None else self.index.rows.all(one, folder))
         right = iter(() if two is None else self.index.rows.all(two, folder))
+        return self._merge(left, right)
+
+    def _merge(self, left: Iterator[Found], right: Iterator[Found]) -> Iterator[_Difference]:
+        """Both are sorted alike."""
         here, there = next(left, None), next(right, None)
         while not self._is_late():
             if here is not None and (there is None or here.key < there.key):
@@ -174,15 +208,17 @@ class _Walk:
                 yield _Difference(Status.ADDED, there, None)
                 there = next(right, None)
             elif here is not None and there is not None:
+                if here.content != there.content:
+                    here, there = map(self.index.followed, self._roots, (here, there))
                 if here.content != there.content or here.owner != there.owner:
                     yield _Difference(Status.MODIFIED, there, here)
                 here, there = next(left, None), next(right, None)
             else:
                 return
 
-    def flat(self, one: int | None, two: int | None, folder: str) -> Iterator[_Difference]:
+    def flat(self, level: Iterator[_Difference]) -> Iterator[_Difference]:
         """The same with all below: a folder in both gives way to what differs in it."""
-        waiting = [self.level(one, two, folder)]
+        waiting = [level]
         while waiting:
             difference = next(waiting[-1], None)
             if difference is None:
@@ -196,38 +232,26 @@ class _Walk:
                 yield difference
             waiting.append(self.level(here.child, there.child, there.entry.path))
 
-    def count(self, difference: _Difference) -> Counts:
-        """What it comes to, with all below."""
+    def count(self, difference: _Difference) -> Counts | None:
+        """What it comes to, with all below; None for a folder in which nothing differs after all,
+        only the time of a folder, or which name of a hard link comes first."""
         _, there, here = difference
         if not difference.is_in_both or here is None:
             return difference.counts()
         key = (here.child, there.child)
         if key not in self._counted:
-            counts = Counts()
-            for below in self.flat(*key, ""):
-                counts.add(below.counts())
-            self._counted[key] = counts
-        return self._counted[key]
+            self._counted[key] = self._sum(self.flat(self.level(*key, "")))
+        return self._counted[key] or (Counts() if here.owner != there.owner else None)
+
+    def _sum(self, differences: Iterator[_Difference]) -> Counts | None:
+        counts = None
+        for each in differences:
+            counts = counts or Counts()
+            counts.add(each.counts())
+        return Counts() if counts is None and self.ran_out else counts
 
     def _is_late(self) -> bool:
         self._steps += 1
         if self._steps % 256 == 0 and time.monotonic() > self.until:
             self.ran_out = True
         return self.ran_out
-
-
-def _nodes(
-    index: ArchiveIndex, before: str, after: str, path: str
-) -> tuple[int | None, int | None]:
-    if not path.strip("/"):
-        return index.root(before), index.root(after)
-    found: list[Found | None] = []
-    for borg_id in (before, after):
-        try:
-            found.append(index.locate(borg_id, path))
-        except PathMissing:
-            found.append(None)
-    if found == [None, None]:
-        raise PathMissing(f"no such path: {path!r}")
-    one, two = (None if each is None else each.child for each in found)
-    return one, two

@@ -44,10 +44,10 @@ class Entry:
     """One entry. Paths are as borg stores them, without a leading slash, with surrogate escapes.
 
     ``size``: bytes; of a folder with all below; None for a hard link (borg tells it only of the
-    first name). ``files``: of a folder, everything below that is no folder. ``mode``:
-    ``rwxr-xr-x``. Mode, owner and ``mtime`` (aware, UTC) are None for a folder above a source,
-    which borg does not store. ``link_target`` has ``?`` for each byte that is not UTF-8.
-    ``is_broken``: borg replaced lost content by zeros.
+    first name), unless that was followed. ``files``: of a folder, everything below that is no
+    folder. ``mode``: ``rwxr-xr-x``. Mode, owner and ``mtime`` (aware, UTC) are None for a folder
+    above a source, which borg does not store. ``link_target`` has ``?`` for each byte that is not
+    UTF-8. ``is_broken``: borg replaced lost content by zeros.
     """
 
     path: str

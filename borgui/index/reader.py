@@ -1,14 +1,14 @@
 """Reads the index of a repository: folders, entries, the history of a path."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from borgui.index.entry import Entry, Found, time_of
+from borgui.index.entry import Entry, Found, Kind, time_of
 from borgui.index.rows import Facts, Rows
 from borgui.index.schema import BIG, ORDER_BLOCK, IndexMissing, open_for_reading
 
@@ -55,7 +55,7 @@ class Version:
     """A path as several archives have it. ``first`` and ``last`` are ids of archives.
 
     Between these two others may have another version, or none; ``archives`` counts those that
-    have this one.
+    have this one. ``entry``: as the last one has it.
     """
 
     entry: Entry
@@ -74,6 +74,7 @@ class ArchiveIndex:
     def __init__(self, path: Path) -> None:
         self.connection = open_for_reading(path)
         self.rows = Rows(self.connection)
+        self._roots: dict[str, int] | None = None
         self._children: dict[tuple[int, str], int | None] = {}
 
     def archives(self) -> list[IndexedArchive]:
@@ -120,24 +121,25 @@ class ArchiveIndex:
         return self.locate(borg_id, path).entry
 
     def versions(self, path: str, borg_ids: Sequence[str]) -> list[Version]:
-        """Every distinct version of a path, the first one first; ``borg_ids`` in order of time.
+        """Every distinct version of a path, by its last archive; ``borg_ids`` in order of time.
 
-        Archives without an index are left out. A file's versions differ in kind, size, time or
-        link target; a folder's in anything below it.
+        So the newest stands last, also where an old one has come back. Archives without an index
+        are left out. A file's versions differ in kind, size, time or link target; a folder's in
+        anything below it.
         """
         found: dict[tuple[Any, ...], Version] = {}
-        roots = self.roots(borg_ids)
-        for borg_id in borg_ids:
-            there = self._find(roots[borg_id], path) if borg_id in roots else None
+        seen: dict[int | None, Found | None] = {}
+        for borg_id, root in self.roots(borg_ids).items():
+            folder = self._folder_of(root, path)
+            if folder not in seen:  # most archives share it
+                seen[folder] = self._entry_of(folder, path)
+            there = seen[folder]
             if there is None:
                 continue
-            known = found.get(there.content)
-            if known is None:
-                found[there.content] = Version(there.entry, borg_id, borg_id, 1)
-            else:
-                found[there.content] = Version(
-                    known.entry, known.first, borg_id, known.archives + 1
-                )
+            there = self.followed(root, there)
+            known = found.pop(there.content, None)  # put back at the end: that is the order
+            first, archives = (known.first, known.archives) if known else (borg_id, 0)
+            found[there.content] = Version(there.entry, first, borg_id, archives + 1)
         return list(found.values())
 
     def root(self, borg_id: str) -> int:
@@ -149,10 +151,12 @@ class ArchiveIndex:
 
     def roots(self, borg_ids: Sequence[str] | None = None) -> dict[str, int]:
         """Root nodes of the archives that are in it, of these or of all."""
-        known = dict(self.connection.execute("select borg_id, root from archives").fetchall())
-        if borg_ids is None:
-            return known
-        return {borg_id: known[borg_id] for borg_id in borg_ids if borg_id in known}
+        if self._roots is None:
+            found = self.connection.execute("select borg_id, root from archives")
+            self._roots = dict(found.fetchall())
+        known = self._roots
+        wanted = known if borg_ids is None else borg_ids
+        return {borg_id: known[borg_id] for borg_id in wanted if borg_id in known}
 
     def locate(self, borg_id: str, path: str) -> Found:
         """Where a path is; raises :class:`PathMissing`."""
@@ -160,6 +164,20 @@ class ArchiveIndex:
         if found is None:
             raise PathMissing(f"no such path: {path!r}")
         return found
+
+    def followed(self, root: int, found: Found) -> Found:
+        """A later name of a hard link with size and content of its first name, of which alone borg
+        tells them: which name comes first is no property of the file. ``root``: its archive's.
+
+        As it is where the first name cannot be found for certain: that may hold a ``?``.
+        """
+        if found.entry.kind is not Kind.HARD_LINK:
+            return found
+        first = self._find(root, found.entry.link_target or "")
+        if first is None or first.entry.mtime != found.entry.mtime:
+            return found
+        entry = replace(found.entry, size=first.entry.size)
+        return replace(found, entry=entry, content=first.content)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -183,12 +201,16 @@ class ArchiveIndex:
         return None if found is None else int(found[0])
 
     def _find(self, root: int, path: str) -> Found | None:
-        *folders, name = _parts(path) or [""]
+        return self._entry_of(self._folder_of(root, path), path)
+
+    def _folder_of(self, root: int, path: str) -> int | None:
         node: int | None = root
-        for folder in folders:
+        for folder in _parts(path)[:-1]:
             node = self._child(node, folder)
-            if node is None:
-                return None
+        return node
+
+    def _entry_of(self, node: int | None, path: str) -> Found | None:
+        *folders, name = _parts(path) or [""]
         return self.rows.find(node, "/".join(folders), name) if node and name else None
 
     def _child(self, node: int | None, name: str) -> int | None:

@@ -147,9 +147,29 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
         return _open(path)
 
 
-def discard(path: Path) -> None:
-    """Remove the index of a repository; without effect where there is none."""
-    _unlink(path, "", "-wal", "-shm", "-lock")
+def discard(path: Path) -> bool:
+    """Remove the index of a repository, unless somebody writes it just now; whether it is gone.
+
+    Its lock stays: who waits for it or has it, and who opens it next, must mean the same file.
+    """
+    if not path.parent.exists():
+        return True
+    lock = Lock(path)
+    try:
+        if not lock.take():
+            return False
+        _unlink(path, "", "-wal", "-shm")
+        return True
+    finally:
+        lock.close()
+
+
+def discard_for_good(path: Path) -> bool:
+    """The same with its lock, where there will never be an index of this repository again."""
+    is_gone = discard(path)
+    if is_gone:
+        _unlink(path, "-lock")
+    return is_gone
 
 
 def _unlink(path: Path, *suffixes: str) -> None:

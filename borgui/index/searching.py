@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import IntEnum
 from typing import Any, Final
 
 from borgui.index.entry import LETTERS, Kind, join, microseconds_of
@@ -16,11 +17,18 @@ from borgui.index.schema import fold
 SECONDS: Final = 3.0
 """How long a search may take before it says that it did not see everything."""
 
+VERSIONS_SECONDS: Final = 1.0
+"""How much longer the versions of what was found may take, so that it can be shown."""
+
 MOST: Final = 1000
 """Paths that a search goes through at most; beyond, one should ask more narrowly."""
 
 MOST_PLACES: Final = 1000
-"""Paths at which one folder is found; equal folders are stored once, wherever they are."""
+"""Paths at which one folder is found; equal folders are stored once, wherever they are. Where a
+folder is asked for, so many of each :class:`_Fit`."""
+
+MOST_PARENTS: Final = 10 * MOST_PLACES
+"""Folders that hold one folder, in all archives together, of which its paths are made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +58,8 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Hits:
-    """``has_more``: further paths match. ``is_complete``: False where time ran out before.
+    """``has_more``: further paths match. ``is_complete``: False where time ran out before, or where
+    a match is at more places than are looked at.
 
     ``seen``: matching paths gone through, those before the page included; at most ``MOST``.
     """
@@ -83,8 +92,25 @@ def search(
         if len(paths) > wanted:
             break
     page = list(paths)[offset:wanted]
-    hits = [Hit(path, index.versions(path, ordered)) for path in page]
-    return Hits(hits, len(paths) > wanted, not scan.ran_out, min(len(paths), wanted))
+    hits: list[Hit] = []
+    for path in page:
+        if time.monotonic() > scan.until + VERSIONS_SECONDS:
+            scan.ran_out = True
+            break
+        hits.append(Hit(path, index.versions(path, ordered)))
+    is_complete = not (scan.ran_out or scan.was_cut)
+    return Hits(hits, len(paths) > wanted, is_complete, min(len(paths), wanted))
+
+
+class _Fit(IntEnum):
+    """How the path of a folder fits the folder that is asked for."""
+
+    WHOLE = 0
+    """It has it, and so has what is below."""
+    BEGUN = 1
+    """It ends with the first of its parts: what is below may have it."""
+    NONE = 2
+    """What is below has it only by its own names."""
 
 
 @dataclass(slots=True)
@@ -94,18 +120,33 @@ class _Pattern:
     folder: str
     literal: bytes
     whole: re.Pattern[str] | None = None
+    beginnings: tuple[str, ...] = field(init=False)
+    """Of the folder, each with the slash it ends with."""
+
+    def __post_init__(self) -> None:
+        self.beginnings = tuple(
+            self.folder[: slash.end()] for slash in re.finditer("/", self.folder)
+        )
 
     @classmethod
     def of(cls, text: str) -> "_Pattern":
         folder, _, name = fold(text).rpartition("/")
+        folder = folder.strip("/")
         if not re.search(r"[*?\[]", name):
             return cls(folder, name.encode("utf-8", "surrogateescape"))
         regex, literals = _translate(name)
         longest = max(literals, key=len, default="")
         return cls(folder, longest.encode("utf-8", "surrogateescape"), re.compile(regex, re.DOTALL))
 
-    def fits_folder(self, folder: str) -> bool:
-        return not self.folder or self.folder.strip("/") in fold(folder)
+    def fit(self, folder: str) -> _Fit:
+        """How the path of a folder fits."""
+        if not self.folder:
+            return _Fit.WHOLE
+        path = fold(folder)
+        if self.folder in path:
+            return _Fit.WHOLE
+        ended = f"{path}/"
+        return _Fit.BEGUN if ended.endswith(self.beginnings) else _Fit.NONE
 
     def places(self, names: bytes) -> Iterator[int]:
         """The numbers of the names in a block that match, rising."""
@@ -122,6 +163,30 @@ class _Pattern:
 
 
 @dataclass(slots=True)
+class _Places:
+    """Paths of a folder by their :class:`_Fit`, and of which there may be more."""
+
+    paths: tuple[dict[str, None], ...] = field(default_factory=lambda: ({}, {}, {}))
+    lacks: set[_Fit] = field(default_factory=set)
+
+    def add(self, path: str, fit: _Fit) -> None:
+        kept = self.paths[fit]
+        if len(kept) < MOST_PLACES or path in kept:
+            kept[path] = None
+        else:
+            self.lacks.add(fit)
+
+    def lack_below(self, above: "_Places", name: str, pattern: _Pattern) -> None:
+        """What ``above`` lacks, this one of ``name`` in it lacks too."""
+        if _Fit.WHOLE in above.lacks:
+            self.lacks.add(_Fit.WHOLE)
+        if _Fit.BEGUN in above.lacks:
+            self.lacks.update(_Fit)
+        if _Fit.NONE in above.lacks:
+            self.lacks.add(pattern.fit(name))
+
+
+@dataclass(slots=True)
 class _Scan:
     """One pass over the names of a repository."""
 
@@ -130,7 +195,9 @@ class _Scan:
     roots: dict[str, int]
     until: float
     ran_out: bool = False
-    _places: dict[int, dict[str, None]] = field(default_factory=dict)
+    was_cut: bool = False
+    """Whether a match may be at further places."""
+    _places: dict[int, _Places] = field(default_factory=dict)
     _tops: frozenset[int] = frozenset()
 
     def paths(self) -> Iterator[str]:
@@ -191,9 +258,10 @@ class _Scan:
         if found is None or not self._fits(*found[1:]):
             return
         name = found[0].decode("utf-8", "surrogateescape")
-        for folder in self._folders(key[0]):
-            if pattern.fits_folder(folder):
-                yield join(folder, name)
+        places = self._folders(key[0], pattern)
+        self.was_cut |= _Fit.WHOLE in places.lacks
+        for folder in places.paths[_Fit.WHOLE]:
+            yield join(folder, name)
 
     def _fits(self, letter: int, size: int, mtime: int | None) -> bool:
         query = self.query
@@ -207,7 +275,7 @@ class _Scan:
             or (query.newest is not None and not NO_TIME < moment <= microseconds_of(query.newest))
         )
 
-    def _folders(self, node: int) -> dict[str, None]:
+    def _folders(self, node: int, pattern: _Pattern) -> _Places:
         """The paths that a node has in the archives asked for; upwards, without recursion."""
         waiting = [node]
         while waiting:
@@ -220,19 +288,30 @@ class _Scan:
             if unknown:
                 waiting += unknown
                 continue
-            # the whole of one archive may be a folder of another
-            places: dict[str, None] = {"": None} if here in self._tops else {}
-            for parent, name in parents:
-                if len(places) >= MOST_PLACES:
-                    break
-                for folder in self._places[parent]:
-                    places[join(folder, name)] = None
-            self._places[here] = places
+            self._places[here] = self._gather(here, parents, pattern)
         return self._places[node]
+
+    def _gather(self, node: int, parents: list[tuple[int, str]], pattern: _Pattern) -> _Places:
+        places = _Places()
+        if node in self._tops:  # the whole of one archive may be a folder of another
+            places.add("", pattern.fit(""))
+        for parent, name in parents:
+            above = self._places[parent]
+            places.lack_below(above, name, pattern)
+            for fit in _Fit:
+                for folder in above.paths[fit]:
+                    path = join(folder, name)
+                    places.add(path, fit if fit is _Fit.WHOLE else pattern.fit(path))
+            if _Fit.WHOLE in places.lacks or time.monotonic() > self.until:
+                places.lacks.update(_Fit)
+                break
+        if len(parents) >= MOST_PARENTS:
+            places.lacks.update(_Fit)
+        return places
 
     def _parents(self, node: int) -> list[tuple[int, str]]:
         found = self.index.connection.execute(
-            "select node, name from entries where child = ? limit ?", (node, 10 * MOST_PLACES)
+            "select node, name from entries where child = ? limit ?", (node, MOST_PARENTS)
         )
         return [(parent, name.decode("utf-8", "surrogateescape")) for parent, name in found]
 

@@ -2,11 +2,12 @@
 
 import sqlite3
 import time
+from collections.abc import Collection
 from contextlib import closing
 from pathlib import Path
 
 from borgui.index.names import thin_out
-from borgui.index.schema import Lock, open_for_writing
+from borgui.index.schema import IndexMissing, Lock, open_for_reading, open_for_writing
 
 SECONDS = 5.0
 """How long one sweep may take; what it leaves is freed by the next."""
@@ -18,20 +19,36 @@ PAGES = 512
 """Pages given back to the file system at once."""
 
 
-def drop(path: Path, borg_id: str) -> bool:
-    """Forget an archive; False where it was not known. Its space is freed soon after."""
+def drop(path: Path, *borg_ids: str) -> bool:
+    """Forget archives; False where none was known. Their space is freed soon after."""
     if not path.exists():
         return False
     with closing(open_for_writing(path)) as connection:
         connection.execute("begin immediate")
-        found = connection.execute(
-            "delete from archives where borg_id = ? returning root", (borg_id,)
-        ).fetchone()
-        if found is not None:
-            connection.execute("update nodes set refs = refs - 1 where id = ?", found)
+        roots = []
+        for borg_id in borg_ids:
+            roots += connection.execute(
+                "delete from archives where borg_id = ? returning root", (borg_id,)
+            ).fetchall()
+        connection.executemany("update nodes set refs = refs - 1 where id = ?", roots)
         connection.execute("commit")
     sweep(path)
-    return found is not None
+    return bool(roots)
+
+
+def keep_only(path: Path, borg_ids: Collection[str]) -> int:
+    """Forget all archives but these, and go on with what earlier sweeps left; how many went."""
+    try:
+        with closing(open_for_reading(path)) as connection:
+            known = {borg_id for (borg_id,) in connection.execute("select borg_id from archives")}
+    except IndexMissing:
+        return 0
+    gone = known.difference(borg_ids)
+    if gone:
+        drop(path, *gone)
+    else:
+        sweep(path)
+    return len(gone)
 
 
 def carry_over(path: Path, borg_id: str, new_id: str) -> bool:

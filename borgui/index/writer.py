@@ -6,7 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from borgui.borg.listing import ListingError
+from borgui.borg.listing import ListingError, OtherArchiveError, mark
 from borgui.index.schema import Lock, open_for_writing
 from borgui.index.store import Store
 from borgui.index.sweeping import sweep
@@ -23,14 +23,16 @@ class IndexWriter:
     """Feed it the stdout of :func:`borgui.borg.commands.list_archive`, then finish it.
 
     The archive is known to readers only once :meth:`finish` has returned. What a writer leaves
-    behind that was aborted, or died, is freed by the next one that ends.
+    behind that was aborted, or died, is freed by the next one that ends. ``marked``: the id that
+    each line of a marked listing ends with; None where it is not marked.
     """
 
-    def __init__(self, path: Path, borg_id: str) -> None:
+    def __init__(self, path: Path, borg_id: str, *, marked: str | None = None) -> None:
         self.entries = 0
         """Lines taken so far."""
         self._path = path
         self._borg_id = borg_id
+        self._line_end = "\n" if marked is None else mark(marked)
         self._rest = bytearray()
         self._has_ended = False
         with contextlib.ExitStack() as stack:
@@ -45,7 +47,8 @@ class IndexWriter:
             self._stack = stack.pop_all()
 
     def feed(self, data: bytes) -> None:
-        """Go on with ``data``, cut anywhere. Raises ListingError on what borg never prints."""
+        """Go on with ``data``, cut anywhere. Raises ListingError on what borg never prints, and
+        OtherArchiveError where it is marked as another archive's."""
         self._rest += data
         if len(self._rest) >= BATCH_BYTES:
             end = self._rest.rfind(b"\n") + 1
@@ -81,10 +84,11 @@ class IndexWriter:
 
     def _take(self, data: bytes) -> None:
         try:
-            lines = data.decode("utf-8").split("\n")
+            lines = data.decode("utf-8").split(self._line_end)
         except UnicodeDecodeError as error:
             raise ListingError("borg list printed what is not UTF-8") from error
-        lines.pop()  # what stands after the last line end: nothing
+        if lines.pop():
+            raise OtherArchiveError("the lines are not marked as those of this archive")
         self._tree.add(lines)
         self._store.commit()
         self.entries += len(lines)

@@ -1,6 +1,7 @@
 """Archive rows brought in step with what borg says."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
@@ -37,12 +38,20 @@ def replace_archives(
     listed: Iterable[output.Archive],
     described: Iterable[output.Archive],
 ) -> None:
-    """Make the rows of ``repository`` exactly the archives borg lists."""
+    """Make the rows of ``repository`` exactly the archives borg lists.
+
+    One that was renamed, or got a comment, keeps its row: that is what links name.
+    """
+    listed = list(listed)
     sizes = {archive.borg_id: archive.stats for archive in described}
     rows = {
         row.borg_id: row
         for row in session.scalars(select(Archive).where(Archive.repository_id == repository.id))
     }
+    for kept, archive in list(_renamed(rows.values(), listed)):
+        del rows[kept.borg_id]
+        kept.borg_id = archive.borg_id
+        rows[kept.borg_id] = kept
     seen: set[str] = set()
     for archive in listed:
         seen.add(archive.borg_id)
@@ -55,6 +64,33 @@ def replace_archives(
     for start in range(0, len(gone), 500):
         session.execute(delete(Archive).where(Archive.id.in_(gone[start : start + 500])))
     repository.refreshed_at = now()
+
+
+def _renamed(
+    rows: Iterable[Archive], listed: Sequence[output.Archive]
+) -> Iterator[tuple[Archive, output.Archive]]:
+    """The rows whose archive has another id now.
+
+    Borg gives it another id with another name or comment; when it was begun stays. With the same
+    name and comment it was made anew, and may hold something else.
+    """
+    there = {archive.borg_id for archive in listed}
+    gone: dict[datetime, list[Archive]] = {}
+    known = set()
+    for row in rows:
+        known.add(row.borg_id)
+        if row.borg_id not in there:
+            gone.setdefault(row.start, []).append(row)
+    new: dict[datetime, list[output.Archive]] = {}
+    for archive in listed:
+        if archive.borg_id not in known:
+            new.setdefault(archive.start, []).append(archive)
+    for start in gone.keys() & new.keys():
+        if len(gone[start]) == len(new[start]) == 1:
+            row, archive = gone[start][0], new[start][0]
+            is_named_anew = (row.name, row.comment) != (archive.name, archive.comment)
+            if is_named_anew and row.hostname in ("", archive.hostname):
+                yield row, archive
 
 
 def _describe(row: Archive, archive: output.Archive, stats: output.ArchiveStats | None) -> None:

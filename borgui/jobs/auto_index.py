@@ -1,15 +1,16 @@
-"""Indexes made unasked: of what backups made, once a machine has rested for a while.
+"""Indexes made unasked: of what is backed up here, once a machine has rested for a while.
 
 Control asks :meth:`AutoIndex.consider` every few seconds. It starts one job at a time, of low
 priority, which is ended as soon as another job waits for it (:func:`give_way`).
 """
 
 import time
-from collections.abc import Iterator
+from collections import Counter
 from contextlib import suppress
+from datetime import timedelta
 
 from redis import Redis
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session, contains_eager
 
 from borgui import contents
@@ -20,17 +21,27 @@ from borgui.jobs.job import ACTIVE, Job, Priority, Status, Trigger
 from borgui.jobs.kind import Context
 from borgui.models import Archive, Repository, now
 
+REST_AFTER_FAILURE = timedelta(days=1)
+MOST_FAILURES = 3
+"""Of one archive; then a person may still ask for it."""
+
+PASSING = frozenset({"stopped", "restarted"})
+"""How an index fails through no fault of its own. A worker that was killed is none: it may have
+needed too much memory, and would again."""
+
+LOOK_AGAIN_SECONDS = 3600.0
+
 
 class AutoIndex:
     """What control remembers of it; lost with it, without harm."""
 
     def __init__(self) -> None:
         self._idle_since: float | None = None
-        self._is_all_done = False
+        self._done_at: float | None = None
 
     def job_ended(self, job: Job | None) -> None:
         """Look again, after a rest unless it was only an index that was made."""
-        self._is_all_done = False
+        self._done_at = None
         if job is None or job.kind != "index":
             self._idle_since = None
 
@@ -41,7 +52,7 @@ class AutoIndex:
             return None
         archive = _next(context)
         if archive is None:
-            self._is_all_done = True
+            self._done_at = time.monotonic()
             return None
         return admission.start(
             context.session,
@@ -53,8 +64,11 @@ class AutoIndex:
             trigger=Trigger.CHAIN,
         )
 
+    def _is_all_done(self) -> bool:
+        return self._done_at is not None and time.monotonic() - self._done_at < LOOK_AGAIN_SECONDS
+
     def _has_rested(self, context: Context) -> bool:
-        if self._is_all_done:
+        if self._is_all_done():
             return False
         kinds = _active(context.session, context.config.machine)
         context.session.commit()
@@ -135,18 +149,19 @@ def _active(session: Session, machine: str) -> set[str]:
 
 
 def _next(context: Context) -> Archive | None:
-    """The newest archive that a backup made and that has no index, unless that failed before.
+    """The newest archive that has no index, unless that was given up: of those that a backup of
+    ours made, or that are younger than the repository is known here (the backup's row may be gone).
 
     No transaction is open while the indexes are looked into, nor afterwards.
     """
     session = context.session
-    tried = set(_tried(session))
+    given_up = _given_up(session)
     rows = session.scalars(
         select(Archive)
         .join(Archive.repository)
         .options(contains_eager(Archive.repository))
         .where(
-            Archive.job_id.is_not(None),
+            or_(Archive.job_id.is_not(None), Archive.start >= Repository.created_at),
             Repository.status == "ready",
             Repository.machine == context.config.machine,
         )
@@ -159,17 +174,26 @@ def _next(context: Context) -> Archive | None:
     for row in rows:
         if row.repository_id not in indexed:
             indexed[row.repository_id] = contents.indexed_ids(context.config, row.repository_id)
-        if row.id not in tried and row.borg_id not in indexed[row.repository_id]:
+        if row.id not in given_up and row.borg_id not in indexed[row.repository_id]:
             return row
     return None
 
 
-def _tried(session: Session) -> Iterator[int]:
-    """Archives whose index was given up, by borg or by a person: not again unasked."""
-    ended = select(Job.options).where(
+def _given_up(session: Session) -> set[int]:
+    """Archives that are not to be indexed unasked: a person has cancelled that, or it has failed
+    lately, or often."""
+    ended = select(Job.options, Job.status, Job.error_code, Job.completed_at).where(
         Job.kind == "index", Job.status.in_((Status.FAILED, Status.CANCELLED))
     )
-    for options in session.scalars(ended):
+    given_up: set[int] = set()
+    failures: Counter[int] = Counter()
+    lately = now() - REST_AFTER_FAILURE
+    for options, status, code, completed_at in session.execute(ended):
         archive_id = options.get("archive_id")
-        if isinstance(archive_id, int) and not options.get(GAVE_WAY):
-            yield archive_id
+        if not isinstance(archive_id, int) or options.get(GAVE_WAY) or code in PASSING:
+            continue
+        failures[archive_id] += 1
+        is_late = completed_at is None or completed_at > lately
+        if status == Status.CANCELLED or is_late or failures[archive_id] >= MOST_FAILURES:
+            given_up.add(archive_id)
+    return given_up

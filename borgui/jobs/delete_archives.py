@@ -12,7 +12,7 @@ from borgui.errors import Invalid
 from borgui.jobs.job import Job, Status
 from borgui.jobs.kind import Context, Kind, Outcome, Refused, Route, Step
 from borgui.jobs.repository_state import take_archives
-from borgui.jobs.steps import borg_step, repository_of, verify_step
+from borgui.jobs.steps import borg_step, list_step, repository_of, verify_step
 from borgui.models import Archive, Repository
 from borgui.security.permissions import Permission
 from borgui.validation import Id, Input
@@ -52,7 +52,7 @@ def _steps(context: Context, job: Job) -> list[Step]:
     return [
         verify_step(repository, archives),
         borg_step("delete", repository, commands.delete_archives(names)),
-        borg_step("list", repository, commands.list_archives()),
+        list_step(repository),
     ]
 
 

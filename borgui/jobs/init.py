@@ -4,7 +4,7 @@ from borgui.borg import commands
 from borgui.jobs.job import Job
 from borgui.jobs.kind import Context, Kind, Refused, Step
 from borgui.jobs.repository_state import mark_pending, settle_opening
-from borgui.jobs.steps import borg_step
+from borgui.jobs.steps import borg_step, list_step
 from borgui.security.permissions import Permission
 
 
@@ -14,7 +14,7 @@ def _steps(_context: Context, job: Job) -> list[Step]:
         raise Refused("repository_forgotten", "Its repository is no longer here.")
     return [
         borg_step("init", repository, commands.init(repository.encryption)),
-        borg_step("list", repository, commands.list_archives()),
+        list_step(repository),
     ]
 
 

@@ -8,7 +8,7 @@ from borgui.borg.causes import NOTHING_CHANGED
 from borgui.jobs.job import Job, Priority, Status, Trigger
 from borgui.jobs.kind import Context, Kind, Outcome, Route, Step
 from borgui.jobs.repository_state import take_archives
-from borgui.jobs.steps import borg_step, repository_of
+from borgui.jobs.steps import borg_step, list_step, repository_of
 from borgui.models import Repository
 from borgui.security.permissions import Permission
 
@@ -19,7 +19,7 @@ DESCRIBED = 10
 def listing_steps(repository: Repository) -> list[Step]:
     """All archives by name and time, and the sizes of the newest."""
     return [
-        borg_step("list", repository, commands.list_archives()),
+        list_step(repository),
         borg_step("info", repository, commands.info_archives(last=DESCRIBED)),
     ]
 

@@ -1,7 +1,8 @@
 """Kind ``rename``: an archive gets another name, another comment, or both.
 
 Borg gives the archive a new id with either, so its row is found again by its name, and its index is
-carried over: what it holds stays the same.
+carried over: what it holds stays the same. Each time, since the comment may fail when the archive
+has its new name.
 """
 
 from typing import Annotated
@@ -13,7 +14,7 @@ from sqlalchemy.orm import Session
 from borgui.borg import commands, names
 from borgui.config import Config
 from borgui.errors import Invalid
-from borgui.jobs.job import Job, Status
+from borgui.jobs.job import Job
 from borgui.jobs.kind import Context, Kind, Outcome, Refused, Route, Step
 from borgui.jobs.outcomes import listed
 from borgui.jobs.repository_state import take_archives
@@ -53,26 +54,26 @@ def _steps(context: Context, job: Job) -> list[Step]:
     if repository is None or archive is None or archive.repository_id != repository.id:
         raise Refused("archive_gone", "The archive is no longer there.")
     name, comment = job.options.get("name"), job.options.get("comment")
-    steps = [verify_step(repository, [archive])]
-    if name is not None and name != archive.name:
-        command = commands.rename_archive(archive.name, name)
-        steps.append(borg_step("rename", repository, command))
-    if comment is not None:
-        command = commands.comment_archive(name or archive.name, comment)
-        steps.append(borg_step("comment", repository, command))
     kept = {
         "repository_id": repository.id,
         "borg_id": archive.borg_id,
         "name": name or archive.name,
         "start": archive.start.isoformat(),
     }
-    command = commands.list_archives()
-    return [*steps, borg_step("list_renamed", repository, command, parameters=kept)]
+    listing = borg_step("list_renamed", repository, commands.list_archives(), parameters=kept)
+    steps = [verify_step(repository, [archive])]
+    if name is not None and name != archive.name:
+        command = commands.rename_archive(archive.name, name)
+        steps += [borg_step("rename", repository, command), listing]
+    if comment is not None:
+        command = commands.comment_archive(name or archive.name, comment)
+        steps += [borg_step("comment", repository, command), listing]
+    return steps
 
 
 def _settle(session: Session, job: Job, outcome: Outcome) -> None:
     found = listed(outcome)
-    if job.repository is None or found is None or outcome.get("status") != Status.COMPLETED:
+    if job.repository is None or found is None:
         return
     row = session.scalar(
         select(Archive).where(

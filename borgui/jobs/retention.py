@@ -65,6 +65,4 @@ def remove_stray_indexes(session: Session, indexes: Path) -> int:
     known = set(session.scalars(select(Repository.id)))
     session.rollback()
     stray = [path for path in files if int(path.stem) not in known]
-    for path in stray:
-        index.discard(path)
-    return len(stray)
+    return sum(index.discard_for_good(path) for path in stray)

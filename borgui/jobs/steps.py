@@ -54,6 +54,13 @@ def borg_step(
     }
 
 
+def list_step(repository: Repository) -> Step:
+    """All archives by name and time; what is gone is dropped from the index too. Its answer stands
+    under ``list``, see :mod:`borgui.runner.carrying`."""
+    parameters = {"repository_id": repository.id}
+    return borg_step("list_archives", repository, commands.list_archives(), parameters=parameters)
+
+
 def verify_step(repository: Repository, archives: Iterable[Archive] = ()) -> Step:
     """Comes before what deletes or renames by name: see :mod:`borgui.runner.verifying`."""
     return borg_step(

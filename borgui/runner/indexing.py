@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from borgui import index as contents
+from borgui.borg.listing import OtherArchiveError
 from borgui.borg.progress import Progress
 from borgui.index import ArchiveIndex, IndexMissing, IndexWriter, ListingError
 from borgui.runner.failure import FailedError
@@ -30,13 +31,15 @@ def index(work: Work, step: Step) -> None:
             work.log.line("The index of this archive is there already.")
         else:
             _make(work, step, path, borg_id)
-        _drop_others(work, path, {*given["known"], borg_id})
+        gone = contents.keep_only(path, {*given["known"], borg_id})
     except (sqlite3.Error, OSError) as error:
         raise _failed(error) from error
+    if gone:
+        work.log.line(f"Dropped from it, since they are no longer there: {gone} archives.")
 
 
 def _make(work: Work, step: Step, path: Path, borg_id: str) -> None:
-    with IndexWriter(path, borg_id) as writer:
+    with IndexWriter(path, borg_id, marked=borg_id) as writer:
         reader = Indexing(writer, step.parameters.get("nfiles"))
         ended = work.run_program(step, reader)
         work.note(ended)
@@ -62,20 +65,6 @@ def _has(path: Path, borg_id: str) -> bool:
     except sqlite3.DatabaseError:
         contents.discard(path)  # damaged; it can be made again
         return False
-
-
-def _drop_others(work: Work, path: Path, known: set[str]) -> None:
-    """Forget the archives that are no longer there."""
-    try:
-        with ArchiveIndex(path) as there:
-            gone = sorted(set(there.roots()) - known)
-    except IndexMissing:
-        return
-    for borg_id in gone:
-        work.check_stop()
-        contents.drop(path, borg_id)
-    if gone:
-        work.log.line(f"{len(gone)} archives that are no longer there were dropped from it.")
 
 
 class Indexing(Reader):
@@ -113,6 +102,12 @@ class Indexing(Reader):
 
 
 def _failed(error: Exception) -> FailedError:
+    if isinstance(error, OtherArchiveError):
+        return FailedError(
+            "archive_changed",
+            "The archive is another one now: somebody else has deleted it and used its name"
+            " again. Refresh the list of archives.",
+        )
     if isinstance(error, ListingError):
         return FailedError("listing_unreadable", f"What borg printed cannot be read: {error}.")
     reason = getattr(error, "strerror", None) or error

@@ -7,6 +7,7 @@ import json
 import os
 import resource
 import shutil
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -42,11 +43,12 @@ def main(path: str, borg_id: str, archive: str) -> None:
     """Index, and say how long it took and what memory it used."""
     process.prepare()
     job = Alone(Path(path).parent)
-    step = Step("index", "borg", tuple(commands.list_archive(archive)), {})
+    step = Step("index", "borg", tuple(commands.list_archive(archive, is_marked=True)), {})
     borg = shutil.which("borg")
     assert borg is not None
+    marked = subprocess.check_output([borg, "list", "--format={id}", "--last=1"], text=True)
     began = time.monotonic()
-    with IndexWriter(Path(path), borg_id) as writer:
+    with IndexWriter(Path(path), borg_id, marked=marked) as writer:
         reader = Indexing(writer, None)
         ended = steps.run(job, step, [borg, *step.argv], dict(os.environ), None, reader)
         assert ended.verdict.status == "completed", ended

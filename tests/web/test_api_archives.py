@@ -18,7 +18,7 @@ from borgui.api.archive_answers import (
 )
 from borgui.borg.listing import Attributes, render
 from borgui.config import Config
-from borgui.index import IndexWriter
+from borgui.index import IndexWriter, Query
 from borgui.jobs.job import Job, Priority
 from borgui.models import Archive, Session
 from tests.valkey_server import RedisServer
@@ -228,6 +228,14 @@ def test_search(
     assert found(type="folder,file", before="2026-11-02T13:00:00+01:00", repository_id=repository)
     assert found(q="", min_size=30) == {"c.txt", "ann", "home"}
     assert found(q="/") != set()
+
+
+@pytest.mark.usefixtures("archives", "other")
+def test_a_search_loads_no_rows_whole(config: Config) -> None:
+    Session.remove()
+    found = contents.search(Session(), config, Query("a.txt"))
+    assert [each.versions[-1].last.name for each in found.items] == ["other", "day-2"]
+    assert not [each for each in Session().identity_map.values() if isinstance(each, Archive)]
 
 
 def test_pages_of_a_search_go_through_all_repositories(

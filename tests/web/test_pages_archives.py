@@ -290,6 +290,9 @@ def test_search_filters(operator: Someone, shelf: Shelf) -> None:
 def test_what_is_not_listed_can_be_from_the_search(operator: Someone, shelf: Shelf) -> None:
     page = operator.browser("GET", "/archives?q=gone").text
     assert 'action="/archives/index?q=gone"' in page
+    nothing = operator.browser("GET", "/archives?q=nowhere").text
+    assert 'action="/archives/index?q=nowhere"' in nothing
+    assert len(re.findall(r'class="button[^"]* primary"', nothing)) == 1
     started = operator.browser("POST", "/archives/index?q=gone&page=2")
     assert started.status_code == 303
     assert started.location == "/archives?q=gone"
@@ -321,10 +324,24 @@ def test_versions_of_a_file(operator: Someone, shelf: Shelf) -> None:
     listed(shelf.index, "c" * 64, NEW_CONTENTS)
     gone = operator.browser("GET", f"{address}?path=home/anna/gone.txt").text
     assert "It is not in the newest archive" in gone
+    assert re.search(r'was made <time[^>]* tabindex="0"', gone)
     odd = operator.browser("GET", f"{address}?path_b64={b64(ODD)}")
     assert odd.status_code == 200
     assert "m<span" in odd.text
     assert operator.browser("GET", address).status_code == 422
+
+
+def test_a_version_that_came_back_is_the_newest(operator: Someone, shelf: Shelf) -> None:
+    """As after a restore of an old version and the backup that follows."""
+    listed(shelf.index, "c" * 64, OLD_CONTENTS)
+    address = f"/repositories/{shelf.repository}/versions?path=home/anna/letter.odt"
+    page = operator.browser("GET", address).text
+    assert page.index("2.00 kB") < page.index("3.00 MB")
+    primary = re.findall(r'class="button slim primary" href="([^"]*)"', page)
+    assert primary == [f"/archives/{shelf.bare}/restore?path=home/anna/letter.odt"]
+    found = operator.browser("GET", "/archives?q=letter.odt").text
+    assert "2.00 kB" in found
+    assert "3.00 MB" not in found
 
 
 def test_versions_follow_what_is_being_listed(operator: Someone, shelf: Shelf) -> None:

@@ -143,7 +143,7 @@ def versions(repository_id: int) -> Response:
         if error.code != "index_missing":
             raise
         return page("archives/versions.html", found=None, gone=False, **values)
-    last = max(found.versions, key=lambda each: (each.last.start, each.last.id)).last
+    last = found.versions[-1].last
     gone = bool(newest) and last.id != newest[0].id and contents.is_indexed(config(), newest[0])
     return page("archives/versions.html", found=found, last=last, gone=gone, **values)
 

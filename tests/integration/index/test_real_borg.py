@@ -37,8 +37,9 @@ class Borg:
         return done.stdout
 
     def index(self, name: str, path: Path) -> None:
-        with IndexWriter(path, name) as writer:
-            writer.feed(self.run(*commands.list_archive(name)))
+        marked = self.run("list", "--format={id}", "--last=1").decode()
+        with IndexWriter(path, name, marked=marked) as writer:
+            writer.feed(self.run(*commands.list_archive(name, is_marked=True)))
             writer.finish()
 
 

@@ -4,6 +4,8 @@ import base64
 import contextlib
 import json
 import os
+import re
+import signal
 import time
 from collections.abc import Iterator
 from datetime import datetime
@@ -14,6 +16,7 @@ from urllib.parse import urlencode
 import psutil
 import pytest
 
+from borgui.index import ArchiveIndex
 from tests.integration.product import Product, borg, running, wait_for
 
 IDLE_SECONDS = 1
@@ -79,6 +82,12 @@ def walk(product: Product, archive: int, **query: Any) -> Iterator[dict[str, Any
 
 def index_file(product: Product, repo_id: int) -> Path:
     return product.data_dir / "indexes" / f"{repo_id}.db"
+
+
+def indexed(product: Product, repo_id: int) -> set[str]:
+    """Borg's ids of the archives that are in the index."""
+    with ArchiveIndex(index_file(product, repo_id)) as index:
+        return set(index.roots())
 
 
 def test_entries_are_what_borg_lists(product: Product, source: Path, tmp_path: Path) -> None:
@@ -177,8 +186,8 @@ def test_two_who_ask_get_one_job(product: Product, many: int) -> None:
     assert start(product, many) == first
     assert product.job(first)["archive_id"] == many
     with paused(product, first):
-        pass
-    cancel(product, first)
+        cancel(product, first)
+    assert product.wait_job(first)["status"] == "cancelled"
 
 
 def test_cancelled_and_killed_it_leaves_nothing_half_done(product: Product, many: int) -> None:
@@ -187,7 +196,7 @@ def test_cancelled_and_killed_it_leaves_nothing_half_done(product: Product, many
     with paused(product, job_id) as seen:
         assert seen["progress_message"].endswith("entries read")
         assert 0 <= seen["progress_percent"] < 100
-        assert product.post(f"/api/jobs/{job_id}/cancel").status == 202
+        cancel(product, job_id)
     assert product.wait_job(job_id)["status"] == "cancelled"
     assert product.get(f"/api/archives/{many}/entries").status == 409
 
@@ -216,14 +225,31 @@ def test_an_index_goes_with_what_it_is_of(product: Product, source: Path, tmp_pa
     job = product.post(f"/api/repositories/{repo_id}/refresh").json["job_id"]
     assert product.wait_job(job)["status"] == "completed"
     assert product.get(f"/api/archives/{first}/entries").status == 404
+    assert indexed(product, repo_id) == set()
     job_id = start(product, second)
     assert product.wait_job(job_id)["status"] == "completed"
-    log = product.get(f"/api/jobs/{job_id}/log?follow=false").body.decode()
-    assert "1 archives that are no longer there" in log
     assert kept in product.job(job_id)["archive"]
+    assert len(indexed(product, repo_id)) == 1
+    deleted = product.request("DELETE", f"/api/archives/{second}").json["job_id"]
+    assert product.wait_job(deleted)["status"] == "completed"
+    assert indexed(product, repo_id) == set()
     assert index_file(product, repo_id).exists()
     assert product.request("DELETE", f"/api/repositories/{repo_id}").status == 204
     wait_for(lambda: not index_file(product, repo_id).exists(), 20, "the index stays")
+
+
+def test_a_name_that_was_used_again_is_not_taken_for_the_archive(
+    product: Product, source: Path, tmp_path: Path
+) -> None:
+    repository = tmp_path / "repository"
+    repo_id = product.add_repository("used again", repository, [source])
+    archive = back_up(product, repo_id)
+    name = product.get(f"/api/repositories/{repo_id}/archives").json["items"][0]["name"]
+    borg(repository, "delete", f"::{name}", home=tmp_path)
+    borg(repository, "create", f"::{name}", str(tmp_path / "source"), home=tmp_path)
+    job = product.wait_job(start(product, archive))
+    assert (job["status"], job["error_code"]) == ("failed", "archive_changed")
+    assert product.get(f"/api/archives/{archive}/entries").status == 409
 
 
 def test_a_damaged_index_is_made_again(product: Product, source: Path, tmp_path: Path) -> None:
@@ -284,7 +310,7 @@ def test_an_index_made_unasked_gives_way(resting: Product, tmp_path: Path, sourc
         10,
         "the index goes on",
     )
-    time.sleep(1.5)  # until its horse has seen that and told borg, which has not ended by then
+    until_told_to_end(process.pid)
     process.resume()
     assert product.wait_job(backup)["status"] == "completed"
     ended = product.job(unasked["id"])
@@ -297,9 +323,20 @@ def test_an_index_made_unasked_gives_way(resting: Product, tmp_path: Path, sourc
 
 
 def cancel(product: Product, job_id: int) -> None:
-    answer = product.post(f"/api/jobs/{job_id}/cancel")
-    assert answer.status in {202, 409}, answer.body
-    product.wait_job(job_id)
+    """Ask a job to end whose borg stands still: that learns it as soon as it goes on."""
+    assert product.post(f"/api/jobs/{job_id}/cancel").status == 202
+    until_told_to_end(product.job(job_id)["process_pid"])
+
+
+def until_told_to_end(pid: int) -> None:
+    """Wait until a process that stands still has been sent SIGTERM."""
+
+    def is_told() -> bool:
+        status = Path(f"/proc/{pid}/status").read_text()
+        masks = re.findall(r"^(?:SigPnd|ShdPnd):\s*([0-9a-f]+)$", status, re.MULTILINE)
+        return any(int(mask, 16) & 1 << signal.SIGTERM - 1 for mask in masks)
+
+    wait_for(is_told, 20, "borg is not told to end")
 
 
 @contextlib.contextmanager

@@ -159,6 +159,25 @@ def test_deletes_and_renames_that_fail_half_way(
     assert names(product, place) == sorted(told)
 
 
+@pytest.mark.parametrize(("command", "trick"), [("recreate", "refuse"), ("rename", "kill")])
+def test_an_archive_keeps_its_row_when_half_of_a_rename_was_done(
+    product: Product, place: int, tricks: Tricks, command: str, trick: str
+) -> None:
+    """It has its new name, and no comment: its links lead to it, and so does its index."""
+    assert product.wait_job(product.back_up(place))["status"] == "completed"
+    (archive,) = ids(product, place)
+    where = f"/api/archives/{archive}"
+    assert product.wait_job(product.post(f"{where}/index").json["job_id"])["status"] == "completed"
+    tricks.set(command, trick)
+    wanted = {"name": "renamed", "comment": "c"}
+    job = product.wait_job(product.request("PUT", where, wanted).json["job_id"])
+    assert job["status"] == "failed"
+    refreshed(product, place)
+    assert (ids(product, place), names(product, place)) == ([archive], ["renamed"])
+    if command == "recreate":
+        assert product.get(f"{where}/entries").status == 200
+
+
 def test_nothing_is_listed_where_borg_could_not_begin(
     product: Product, place: int, tricks: Tricks, tmp_path: Path
 ) -> None:

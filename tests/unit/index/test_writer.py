@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
@@ -22,7 +23,9 @@ from borgui.index import (
     Sort,
     carry_over,
     discard,
+    discard_for_good,
     drop,
+    keep_only,
     search,
 )
 from tests.unit.index.listings import Line, attributes, printed, write
@@ -88,6 +91,23 @@ def test_dropping_gives_the_space_back(tmp_path: Path) -> None:
     drop(path, "two")
     assert path.stat().st_size < 2 * size
     assert drop(tmp_path / "2.db", "one") is False
+
+
+def test_only_what_is_still_there_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "1.db"
+    assert keep_only(path, {"one"}) == 0
+    assert list(tmp_path.iterdir()) == []
+    for number, borg_id in enumerate(("one", "two", "three")):
+        write(path, borg_id, tree(3, 3, changed=number))
+    assert keep_only(path, {"two", "another"}) == 2
+    with ArchiveIndex(path) as index:
+        assert list(index.roots()) == ["two"]
+    assert count(path, "nodes") == 5
+    with patch("borgui.index.sweeping.sweep"):
+        assert keep_only(path, set()) == 1
+    assert count(path, "nodes") == 5
+    assert keep_only(path, set()) == 0  # frees what an earlier one had no time for
+    assert count(path, "nodes") == 0
 
 
 def test_an_archive_indexed_again_replaces_the_first(tmp_path: Path) -> None:
@@ -274,6 +294,21 @@ def test_a_useless_file_is_made_anew(tmp_path: Path, content: bytes | str) -> No
     write(path, "one", tree(2, 2))
     with ArchiveIndex(path) as index:
         assert list(index.roots()) == ["one"]
-    discard(path)
-    discard(path)
+    assert discard(path)
+    assert discard(path)
+    assert list(tmp_path.iterdir()) == [tmp_path / "1.db-lock"]
+    assert discard_for_good(path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_being_written_is_not_thrown_away(tmp_path: Path) -> None:
+    path = tmp_path / "1.db"
+    with IndexWriter(path, "one") as writer:
+        assert not discard(path)
+        assert not discard_for_good(path)
+        feed_all(writer, [printed(tree(2, 2))])
+    with ArchiveIndex(path) as index:
+        assert list(index.roots()) == ["one"]
+    assert discard(path)
+    with IndexWriter(path, "one"):
+        assert not discard(path)
