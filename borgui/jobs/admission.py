@@ -46,7 +46,7 @@ def start(  # noqa: PLR0913 - the arguments are the job's own columns
 ) -> Job:
     """Insert a pending job, commit the session with it, and tell control.
 
-    Raises :class:`Conflict` when the repository is not ready. Once committed, the job will run
+    Raises :class:`Conflict` when the repository is not ready, or is to be made so again. Once committed, the job will run
     whatever fails after: control's sweep finds it. The same ``idempotency_key`` within a day
     answers the job it made the first time.
     """
@@ -55,6 +55,8 @@ def start(  # noqa: PLR0913 - the arguments are the job's own columns
     session.flush()  # a repository that was added just now has its defaults only then
     if repository and kind.needs_ready and repository.status != "ready":
         raise Conflict("repository_not_ready", f"{repository.name} is not ready yet.")
+    if repository and kind.opens and repository.status == "ready":
+        raise Conflict("repository_ready", f"{repository.name} is ready; there is nothing to do.")
     if repository and kind.needs_idle:
         _require_idle(session, repository)
     job = kind.new(

@@ -29,6 +29,8 @@ def settle_opening(session: Session, job: Job, outcome: Outcome) -> None:
         return
     found = listed(outcome)
     if outcome.get("status") != Status.COMPLETED or found is None:
+        if repository.status == "ready":
+            return  # another job, which waited with this one, has opened it
         repository.status = "error"
         repository.error_message = outcome.get("error_message") or "It was cancelled."
         return

@@ -114,7 +114,7 @@ def show(job_id: int) -> Response:
         log=log,
         job_id=row.id,
         raw=_last_words(log.text) if log else "",
-        may_start=can(kind_of(row.kind).permission),
+        may_start=_may_start(row),
     )
 
 
@@ -217,6 +217,12 @@ def load(job_id: int, *, whole: bool = False) -> Job:
 def _require(row: Job) -> None:
     if not can(kind_of(row.kind).permission):
         raise Forbidden("forbidden", "Your role does not allow this.")
+
+
+def _may_start(row: Job) -> bool:
+    kind, repository = kind_of(row.kind), row.repository
+    is_done = kind.opens and repository is not None and repository.status == "ready"
+    return can(kind.permission) and not is_done
 
 
 def _id(text: str) -> int:

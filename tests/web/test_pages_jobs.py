@@ -248,3 +248,12 @@ def test_pages_render_without_redis(admin: Someone, running: int, redis_server: 
         assert answer.status_code == 200, path
     assert "Redis cannot be reached." in admin.browser("GET", "/").text
     assert admin.browser("POST", f"/jobs/{running}/cancel").status_code == 503
+
+
+def test_what_opened_a_repository_is_not_run_again(admin: Someone, repository: int) -> None:
+    """It would fail, since the repository exists, and take the repository with it."""
+    job = add_job(kind="init", repository_id=repository, status=Status.FAILED)
+    assert "Run again" not in admin.browser("GET", f"/jobs/{job}").text
+    refused = admin.api("POST", f"/api/jobs/{job}/retry")
+    assert (refused.status_code, refused.json["error"]["code"]) == (409, "repository_ready")
+    assert admin.api("GET", f"/api/repositories/{repository}").json["status"] == "ready"
