@@ -31,17 +31,15 @@ def borg_step(
     parameters: Mapping[str, Any] | None = None,
     env: Mapping[str, str] | None = None,
     stdin: str | None = None,
+    unanswered: bool = False,
 ) -> Step:
-    """One call of borg on ``repository``, with the answers its owner has given to borg's questions.
+    """One call of borg on ``repository``, with the answers its owner has given to borg's questions
+    (not if ``unanswered``: borg then ends where it has one).
 
     ``name`` is the reader of its output, see :mod:`borgui.runner`.
     """
-    answers: dict[str, str] = {"BORG_REPO": repository.path}
-    if repository.accept_unencrypted or repository.encryption == "none":
-        answers |= environment.ACCEPT_UNENCRYPTED
-    if repository.accept_relocated:
-        answers |= environment.ACCEPT_RELOCATED
-    answers |= env or {}
+    answers: dict[str, str] = {} if unanswered else _answers(repository)
+    answers |= {"BORG_REPO": repository.path, **(env or {})}
     return {
         "name": name,
         "program": "borg",
@@ -52,6 +50,15 @@ def borg_step(
         "stdin": None if stdin is None else encode(stdin),
         "parameters": dict(parameters or {}),
     }
+
+
+def _answers(repository: Repository) -> dict[str, str]:
+    answers: dict[str, str] = {}
+    if repository.accept_unencrypted or repository.encryption == "none":
+        answers |= environment.ACCEPT_UNENCRYPTED
+    if repository.accept_relocated:
+        answers |= environment.ACCEPT_RELOCATED
+    return answers
 
 
 def verify_step(repository: Repository, archives: Iterable[Archive] = ()) -> Step:
