@@ -46,9 +46,9 @@ def start(  # noqa: PLR0913 - the arguments are the job's own columns
 ) -> Job:
     """Insert a pending job, commit the session with it, and tell control.
 
-    Raises :class:`Conflict` when the repository is not ready, or is to be made so again. Once committed, the job will run
-    whatever fails after: control's sweep finds it. The same ``idempotency_key`` within a day
-    answers the job it made the first time.
+    Raises :class:`Conflict` when the repository is not ready, or is to be made so again. Once
+    committed, the job will run whatever fails after: control's sweep finds it. The same
+    ``idempotency_key`` within a day answers the job it made the first time.
     """
     if idempotency_key and (known := made_before(session, idempotency_key)):
         return known

@@ -1,7 +1,8 @@
 """What the dashboard says, in a bounded number of queries whatever the number of rows.
 
-Five queries: repositories with their newest good archive, the newest ended job of each repository and
-kind, the rows of those that failed, the newest proof that each can be restored, and what is active.
+Five queries: repositories with their newest good archive, the newest ended job of each repository
+and kind, the rows of those that failed, the newest proof that each can be restored, and what is
+active.
 Each walks an index from its newest end, so ten thousand finished jobs cost what twenty do.
 """
 
@@ -78,7 +79,7 @@ class Summary:
 
 
 def summaries(session: Session, active_jobs: Sequence[Job]) -> list[Summary]:
-    """Every repository by name, with its newest good archive, active jobs, open failures and proof."""
+    """Every repository by name: newest good archive, active jobs, open failures and proof."""
     found = {
         row.id: Summary(
             id=row.id,
@@ -290,9 +291,7 @@ def _newest_good() -> ScalarSelect[int]:
     return (
         select(last.id)
         .outerjoin(made_by, made_by.id == last.job_id)
-        .where(
-            last.repository_id == Repository.id, is_good, ~last.name.regexp_match(CHECKPOINT)
-        )
+        .where(last.repository_id == Repository.id, is_good, ~last.name.regexp_match(CHECKPOINT))
         .order_by(last.start.desc())
         .limit(1)
         .scalar_subquery()
