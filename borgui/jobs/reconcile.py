@@ -114,7 +114,7 @@ def _settle(
     if job.cancel_requested_at:
         live.request_cancel(redis, job.id)
     if report is None:
-        return _silent(context, memory, job)
+        return _silent(context, redis, memory, job)
     if report.runs(job.id, job.attempt):
         memory.missing.pop((job.id, job.attempt), None)
         return _still_running(context, job, report)
@@ -175,8 +175,8 @@ def _missing(
     if reports < PROOF or (memory.in_grace and not waits):
         return False
     if waits:
-        return _put_back(context, job)
-    return _end(context, job, "worker_killed", "The worker was killed.")
+        return _put_back(context, redis, job)
+    return _end(context, redis, job, "worker_killed", "The worker was killed.")
 
 
 def _lives(report: live.Machine, job: Job) -> bool:
@@ -189,14 +189,13 @@ def _is_queued(redis: Redis, job: Job) -> bool:
     return queueing.is_queued(redis, name, queueing.run_id(job.id, job.attempt))
 
 
-def _put_back(context: Context, job: Job) -> bool:
+def _put_back(context: Context, redis: Redis, job: Job) -> bool:
     """An admitted job that no machine has: it waits again, unless it was to be cancelled."""
     if job.cancel_requested_at:
-        outcome = _failure(job.attempt, None, None) | {"status": Status.CANCELLED.value}
-        return finish(context, job.id, outcome)
+        return _end(context, redis, job, None, None, status=Status.CANCELLED)
     if job.attempt >= MOST_ATTEMPTS:
         message = f"The worker did not start it, {MOST_ATTEMPTS} times in a row."
-        return _end(context, job, "not_started", message)
+        return _end(context, redis, job, "not_started", message)
     log.warning("job %s was lost on its way to a worker: it is handed over again", job.id)
     move(
         context.session,
@@ -209,7 +208,7 @@ def _put_back(context: Context, job: Job) -> bool:
     return False
 
 
-def _silent(context: Context, memory: Memory, job: Job) -> bool:
+def _silent(context: Context, redis: Redis, memory: Memory, job: Job) -> bool:
     since = max(memory.heard.get(job.machine, memory.began_at), memory.began_at)
     if job.status != Status.RUNNING or now() - since < SILENCE or memory.in_grace:
         return False
@@ -218,7 +217,7 @@ def _silent(context: Context, memory: Memory, job: Job) -> bool:
         " Its repository stays reserved until it answers, or until an admin frees it: borg may"
         " still be running there."
     )
-    return _end(context, job, "machine_silent", message, lane_held=True)
+    return _end(context, redis, job, "machine_silent", message, lane_held=True)
 
 
 def _free_lane(context: Context, redis: Redis, job: Job, report: live.Machine | None) -> bool:
@@ -230,8 +229,25 @@ def _free_lane(context: Context, redis: Redis, job: Job, report: live.Machine | 
     return False
 
 
-def _end(context: Context, job: Job, code: str, message: str, *, lane_held: bool = False) -> bool:
-    return finish(context, job.id, _failure(job.attempt, code, message), lane_held=lane_held)
+def _end(
+    context: Context,
+    redis: Redis,
+    job: Job,
+    code: str | None,
+    message: str | None,
+    *,
+    status: Status = Status.FAILED,
+    lane_held: bool = False,
+) -> bool:
+    """End a job of which no outcome came, in the row and for those who look at its hash."""
+    outcome = _failure(job.attempt, code, message) | {"status": status.value}
+    ended = finish(context, job.id, outcome, lane_held=lane_held)
+    if ended:
+        try:
+            live.end(redis, job.id, status)
+        except RedisError:
+            log.warning("job %s has ended; Redis could not be told", job.id)
+    return ended
 
 
 def _failure(attempt: int, code: str | None, message: str | None) -> dict[str, Any]:

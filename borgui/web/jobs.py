@@ -120,10 +120,18 @@ def show(job_id: int) -> Response:
 
 @jobs.get("/<int:job_id>/progress")
 def progress(job_id: int) -> Response:
-    """The partial that a job's own page asks for every second: while it runs, from Redis alone."""
+    """The partial that a job's own page asks for every second: while it runs, from Redis alone.
+
+    A hash that nobody writes any more is not believed: the row says what became of the job.
+    """
     browse, root = can(Permission.BROWSE), request.script_root
     state = job_line.read_live(lambda: live.read_state(live_redis(), job_id))
-    if state and state.get("status") == Status.RUNNING and state.get("kind"):
+    if (
+        state
+        and state.get("status") == Status.RUNNING
+        and state.get("kind")
+        and live.is_fresh(state.get("updated_at"))
+    ):
         status: str = Status.RUNNING
         html = _running(job_id, tuple(state.items()), int(time.time()), browse, root)
     else:
@@ -156,7 +164,8 @@ def log(job_id: int) -> AnyResponse:
     """What the log has from byte ``offset`` on; 204 while there is nothing new."""
     offset = max(request.args.get("offset", 0, type=int), 0)
     known = job_line.read_live(lambda: live.read(live_redis(), job_id))
-    row = None if known and known.status == Status.RUNNING else load(job_id, whole=True)
+    runs = known and known.status == Status.RUNNING and live.is_fresh(known.updated_at)
+    row = None if runs else load(job_id, whole=True)
     news = more_log(job_id, row, known, offset)
     if news.follows and not news.text:
         return Response(status=204)

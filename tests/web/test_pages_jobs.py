@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -26,7 +27,8 @@ def announce(redis: Redis) -> Callable[..., None]:
     def write(job: int, **facts: Any) -> None:
         live.announce(redis, job, attempt=1, kind="backup", label="Backup",
                       repository_name="photos", repository_id=1)  # fmt: skip
-        redis.hset(live.job_key(job), mapping=live.encode({"status": "running", **facts}))
+        state = {"status": "running", "updated_at": live.timestamp(), **facts}
+        redis.hset(live.job_key(job), mapping=live.encode(state))
 
     return write
 
@@ -257,3 +259,17 @@ def test_what_opened_a_repository_is_not_run_again(admin: Someone, repository: i
     refused = admin.api("POST", f"/api/jobs/{job}/retry")
     assert (refused.status_code, refused.json["error"]["code"]) == (409, "repository_ready")
     assert admin.api("GET", f"/api/repositories/{repository}").json["status"] == "ready"
+
+
+def test_a_hash_that_nobody_writes_any_more_is_not_believed(
+    admin: Someone, failed: int, announce: Any
+) -> None:
+    """Its worker was killed: pages that show it as running find out and stop asking."""
+    old = live.timestamp(now() - timedelta(seconds=15 + 1))
+    announce(failed, updated_at=old, log_base=0, log_end=0)
+    alone = admin.browser("GET", f"/jobs/{failed}/progress", headers=HTMX)
+    assert "hx-get" not in root_of(alone.text)
+    assert alone.headers["HX-Trigger"] == "job-changed"
+    more = admin.browser("GET", f"/jobs/{failed}/log?offset=0", headers=HTMX)
+    assert more.status_code == 200
+    assert "hx-get" not in root_of(more.text)

@@ -371,6 +371,10 @@ def test_a_job_that_vanished_is_failed_when_several_reports_miss_it(
     found = [sweep(given, queue, memory) for _ in range(3)]
     assert found == [[], [], [job.id]]
     assert (fresh(job).error_code, job.error_message) == ("worker_killed", "The worker was killed.")
+    state = live.read(queue, job.id)
+    assert state is not None
+    assert state.status == "failed", "who looks at the hash alone must see it too"
+    assert 0 < queue.ttl(live.job_key(job.id)) <= live.DAY
 
 
 def test_nothing_is_failed_soon_after_redis_was_emptied(given: Context, queue: Redis) -> None:
