@@ -56,6 +56,8 @@ class Live:
     eta_seconds: int | None = None
     mounted_at: str | None = None
     warning_count: int | None = None
+    cancelling: int | None = None
+    """1 once its worker has seen the wish to cancel."""
     log_base: int | None = None
     log_end: int | None = None
     updated_at: str | None = None

@@ -55,7 +55,7 @@ class Publisher:
             return None
         known = {live.as_text(name) or "": live.as_text(facts[name]) or "" for name in facts}
         self._state = known | self._state
-        self.cancelled = live.is_cancelled(flag, self._attempt)
+        self._heed(flag)
         return live.Live.decode(facts).attempt
 
     def follow(self, job_log: JobLog) -> None:
@@ -116,10 +116,16 @@ class Publisher:
             if is_whole and "outcome" not in self._state:
                 pipeline.persist(live.job_key(self._job))
         answers = pipeline.execute()
-        self.cancelled = self.cancelled or live.is_cancelled(answers[0], self._attempt)
         self._dirty.clear()
+        self._heed(answers[0])
         if self._log is not None and measured > 0:
             self._check_log(self._log, answers[measured])
+
+    def _heed(self, flag: object) -> None:
+        """Take up the wish to cancel, and say so to those who see the hash alone."""
+        self.cancelled = self.cancelled or live.is_cancelled(flag, self._attempt)
+        if self.cancelled:
+            self.set(cancelling=True)
 
     def _send_log(self, pipeline: Pipeline, source: JobLog, *, is_whole: bool) -> None:
         """Put the log's news in the pipeline, last a command that answers the tail's length."""

@@ -273,3 +273,11 @@ def test_a_hash_that_nobody_writes_any_more_is_not_believed(
     more = admin.browser("GET", f"/jobs/{failed}/log?offset=0", headers=HTMX)
     assert more.status_code == 200
     assert "hx-get" not in root_of(more.text)
+
+
+def test_a_job_that_is_being_cancelled_says_so_from_its_hash_too(
+    admin: Someone, running: int, announce: Any
+) -> None:
+    announce(running, cancelling=True)
+    alone = admin.browser("GET", f"/jobs/{running}/progress", headers=HTMX).text
+    assert ">cancelling</b>" in alone
