@@ -61,12 +61,11 @@ def _steps(context: Context, job: BackupJob) -> list[Step]:
     zone = ZoneInfo(context.settings.timezone)
     job.archive_name = names.expand_template(repository.archive_name_template, moment, zone)
     job.sources_digest = sources_digest(repository)
-    excludes = [*repository.exclude_patterns, *not_ours_to_back_up(context, repository)]
     options = commands.CreateOptions(
         name=job.archive_name,
         sources=tuple(repository.source_directories),
         compression=repository.compression,
-        excludes=tuple(excludes),
+        excludes=tuple(repository.exclude_patterns),
         exclude_if_present=tuple(repository.exclude_if_present),
         exclude_caches=repository.exclude_caches,
         one_file_system=repository.one_file_system,
@@ -74,12 +73,12 @@ def _steps(context: Context, job: BackupJob) -> list[Step]:
     )
     parameters = {
         "sources_b64": [encode(path) for path in repository.source_directories],
-        "excludes": excludes,
         "exclude_if_present": repository.exclude_if_present,
         "exclude_caches": repository.exclude_caches,
         "one_file_system": repository.one_file_system,
         "extra_flags": bool(repository.extra_flags.strip()),
         "expected": expected(context.session, repository, job.sources_digest),
+        "include_secret_key": repository.include_secret_key,
         "roots_b64": [encode(path) for path in context.settings.source_roots],
     }
     return [borg_step("create", repository, commands.create(options), parameters=parameters)]
@@ -121,18 +120,6 @@ def expected(session: Session, repository: Repository, digest: str) -> dict[str,
         .limit(1)
     ).first()
     return {"original_size": row[0] or 0, "nfiles": row[1] or 0} if row else None
-
-
-def not_ours_to_back_up(context: Context, repository: Repository) -> list[str]:
-    """Excludes that keep things out of a backup of the product's data folder: its key, unless the
-    repository says otherwise, and always what stands there of archives, mounted or restored by a
-    drill, before borg as much as looks at them.
-    """
-    folders = {os.fspath(context.config.data_dir), os.path.realpath(context.config.data_dir)}
-    foreign = [f"pp:{folder}/{name}" for folder in sorted(folders) for name in ("mounts", "drills")]
-    if repository.include_secret_key:
-        return foreign
-    return [*foreign, *(f"pf:{folder}/secret.key" for folder in sorted(folders))]
 
 
 def _settle(session: Session, job: BackupJob, outcome: Outcome) -> None:

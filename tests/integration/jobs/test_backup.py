@@ -100,3 +100,18 @@ def test_the_same_key_is_the_same_job(product: Product, source: Path, tmp_path: 
     assert first.json == again.json
     assert other.json["job_id"] != first.json["job_id"]
     product.wait_job(other.json["job_id"])
+
+
+def test_the_secret_key_stays_out_by_whatever_way_its_folder_is_reached(
+    product: Product, tmp_path: Path
+) -> None:
+    """A folder on the way to the source is a link: borg sees paths that the key does not have."""
+    (tmp_path / "link").symlink_to(product.data_dir.parent)
+    own = tmp_path / "link" / product.data_dir.name
+    for name, more in (("own", {}), ("whole", {"include_secret_key": True})):
+        repo_id = product.add_repository(name, tmp_path / name, [own], **more)
+        job = product.wait_job(product.back_up(repo_id))
+        command = ("list", "--short", f"::{job['archive_name']}")
+        inside = borg(tmp_path / name, *command, home=tmp_path).splitlines()
+        assert f"{own}/borgui.db"[1:] in inside
+        assert (f"{own}/secret.key"[1:] in inside) is bool(more)
