@@ -17,6 +17,7 @@ from borgui.jobs.archives import record_archive
 from borgui.jobs.job import Job
 from borgui.jobs.kind import Context, Kind, Outcome, Refused, Route, Step
 from borgui.jobs.outcomes import created
+from borgui.jobs.repository_state import require_same
 from borgui.jobs.steps import borg_step, encode, repository_of
 from borgui.models import Archive, Repository, Settings, now
 from borgui.roots import is_inside, named
@@ -126,8 +127,10 @@ def _settle(session: Session, job: BackupJob, outcome: Outcome) -> None:
     made = created(outcome)
     if made is None:
         return
-    _take_over(job, made)
     repository = job.repository
+    if repository is not None:
+        require_same(repository, made.repository)
+    _take_over(job, made)
     if repository is None:
         return
     record_archive(session, repository, made.archive, made.stats, job_id=job.id)
