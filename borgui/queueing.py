@@ -149,6 +149,15 @@ def is_queued(connection: Redis, name: str, call_id: str) -> bool:
     return call_id in queue(connection, name).job_ids
 
 
+def take_back(connection: Redis, name: str, call_id: str) -> bool:
+    """Remove the call from the queue ``name``; whether it still waited there, so that nobody has
+    it now."""
+    if not connection.lrem(queue(connection, name).key, 0, call_id):
+        return False
+    connection.delete(Call.key_for(call_id))
+    return True
+
+
 def enqueue_control(connection: Redis, function: str, *args: object) -> str:
     """Put a call in control's queue. ``function`` is one of ``CONTROL_CALLS``."""
     return enqueue(connection, CONTROL, function, *args, time_limit=120)

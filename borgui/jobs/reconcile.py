@@ -30,7 +30,8 @@ PROOF = 2
 """So many reports of its machine must follow one without the job before that proves anything: a
 report may have been begun before what it is held against."""
 SILENCE = timedelta(seconds=120)
-"""A machine that says nothing for so long has its running jobs failed."""
+"""A machine that says nothing for so long has its jobs failed, and what it has not fetched waits
+again."""
 MOST_ATTEMPTS = 5
 
 log = logging.getLogger("borgui.control")
@@ -189,6 +190,15 @@ def _is_queued(redis: Redis, job: Job) -> bool:
     return queueing.is_queued(redis, name, queueing.run_id(job.id, job.attempt))
 
 
+def _take_back(redis: Redis, job: Job) -> bool:
+    """Whether the machine had not fetched the call, and never will: the job need not wait there."""
+    name, _ = way_of(job)
+    if not queueing.take_back(redis, name, queueing.run_id(job.id, job.attempt)):
+        return False
+    announce(redis, job, attempt=job.attempt + 1)
+    return True
+
+
 def _put_back(context: Context, redis: Redis, job: Job) -> bool:
     """An admitted job that no machine has: it waits again, unless it was to be cancelled."""
     if job.cancel_requested_at:
@@ -196,7 +206,7 @@ def _put_back(context: Context, redis: Redis, job: Job) -> bool:
     if job.attempt >= MOST_ATTEMPTS:
         message = f"The worker did not start it, {MOST_ATTEMPTS} times in a row."
         return _end(context, redis, job, "not_started", message)
-    log.warning("job %s was lost on its way to a worker: it is handed over again", job.id)
+    log.warning("job %s was not begun by a worker: it is handed over again", job.id)
     move(
         context.session,
         job.id,
@@ -210,7 +220,11 @@ def _put_back(context: Context, redis: Redis, job: Job) -> bool:
 
 def _silent(context: Context, redis: Redis, memory: Memory, job: Job) -> bool:
     since = max(memory.heard.get(job.machine, memory.began_at), memory.began_at)
-    if job.status != Status.RUNNING or now() - since < SILENCE or memory.in_grace:
+    is_long = now() - since >= SILENCE and not memory.in_grace
+    is_unwanted = job.status == Status.PENDING and (is_long or job.cancel_requested_at is not None)
+    if is_unwanted and _take_back(redis, job):
+        return _put_back(context, redis, job)
+    if not is_long:
         return False
     message = (
         f"The machine {job.machine} has not answered for {int(SILENCE.total_seconds())} seconds."

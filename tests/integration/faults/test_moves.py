@@ -453,6 +453,43 @@ def test_the_lane_of_a_silent_machine_is_kept(given: Context, queue: Redis) -> N
     assert admit(given, queue) == [following.id]
 
 
+@pytest.mark.parametrize("cancelled", [False, True])
+def test_what_a_silent_machine_has_not_fetched_waits_again(
+    given: Context, queue: Redis, cancelled: bool
+) -> None:
+    """It says why, can be cancelled, and keeps nobody waiting who need not."""
+    memory = reconciling.Memory()
+    job = add(repository("one"))
+    admit(given, queue)
+    reconciling.reconcile(given, queue, memory)
+    assert fresh(job).status == Status.PENDING
+    if cancelled:
+        admission.cancel(Session(), queue, job)
+    else:
+        memory.began_at = now() - reconciling.SILENCE - timedelta(seconds=1)
+    assert reconciling.reconcile(given, queue, memory) == ([job.id] if cancelled else [])
+    assert called(queue) == set()
+    if cancelled:
+        assert fresh(job).status == Status.CANCELLED
+        return
+    assert fresh(job).admitted_at is None
+    assert admission.admit(given, queue, {}) == []
+    assert fresh(job).wait_reason == "waits for a worker: none answers on local"
+    assert admit(given, queue) == [job.id]
+    assert (called(queue), fresh(job).attempt) == ({queueing.run_id(job.id, 2)}, 2)
+
+
+def test_what_a_silent_machine_has_fetched_may_run_there(given: Context, queue: Redis) -> None:
+    memory = reconciling.Memory()
+    job = add(repository("one"))
+    admit(given, queue)
+    queueing.queue(queue, "local-default").empty()
+    memory.notice(reconciling.redis_identity(queue))
+    memory.began_at = now() - reconciling.SILENCE - timedelta(seconds=1)
+    assert reconciling.reconcile(given, queue, memory) == [job.id]
+    assert (fresh(job).error_code, job.lane_held) == ("machine_silent", True)
+
+
 def test_an_admin_frees_the_lane_of_a_silent_machine(given: Context, queue: Redis) -> None:
     memory = reconciling.Memory()
     where = repository("one")
