@@ -15,6 +15,7 @@ from sqlalchemy import event, select, text, update
 
 from borgui import live, queueing
 from borgui.config import Config
+from borgui.control import calls
 from borgui.errors import Conflict
 from borgui.jobs import admission, kind_of, lanes
 from borgui.jobs import reconcile as reconciling
@@ -451,6 +452,17 @@ def test_the_lane_of_a_silent_machine_is_kept(given: Context, queue: Redis) -> N
     sweep(given, queue, memory)
     assert not fresh(job).lane_held
     assert admit(given, queue) == [following.id]
+
+
+def test_a_machine_whose_workers_are_gone_is_given_nothing(given: Context, queue: Redis) -> None:
+    calls.configure(given.config, given.keys, queue)
+    job = add(repository("one"))
+    report(queue)
+    for workers, reason in ((0, "waits for a worker: none runs on local"), ("", None)):
+        queue.hset(live.machine_key("local"), "workers", workers)
+        calls.admit()
+        assert fresh(job).wait_reason == reason
+    assert job.admitted_at is not None, "as many as are configured, where it does not say"
 
 
 @pytest.mark.parametrize("cancelled", [False, True])
