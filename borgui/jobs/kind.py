@@ -19,7 +19,7 @@ Outcome = Mapping[str, Any]
 """A worker's last word on a job; its fields are described in :mod:`borgui.runner.outcome`."""
 
 Step = dict[str, Any]
-"""One run of a program: name, program, argv, env, passphrases, cwd, parameters (plain JSON)."""
+"""One run of a program as plain JSON, see :class:`borgui.runner.spec.Step`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,11 +32,13 @@ def borg_step(
     env: Mapping[str, str] | None = None,
     stdin: str | None = None,
     unanswered: bool = False,
+    may_fail: bool = False,
 ) -> Step:
     """One call of borg on ``repository``, with the answers its owner has given to borg's questions
     (not if ``unanswered``: borg then ends where it has one).
 
-    ``name`` is the reader of its output, see :mod:`borgui.runner`.
+    ``name`` is the reader of its output, see :mod:`borgui.runner`. If it ``may_fail``, the job goes
+    on then, with a warning.
     """
     answers: dict[str, str] = {} if unanswered else _answers(repository)
     answers |= {"BORG_REPO": repository.path, **(env or {})}
@@ -49,6 +51,7 @@ def borg_step(
         "cwd": None,
         "stdin": None if stdin is None else encode(stdin),
         "parameters": dict(parameters or {}),
+        "may_fail": may_fail,
     }
 
 

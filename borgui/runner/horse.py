@@ -189,11 +189,16 @@ class Horse:
         if act is not None:
             act(self, step)
             return
-        ended = self.run_program(step)
-        self.note(ended)
-        if ended.answer is not None:
-            self._outcome["result"][step.name] = ended.answer
-        self.conclude(ended)
+        try:
+            ended = self.run_program(step)
+            self.note(ended)
+            if ended.answer is not None:
+                self._outcome["result"][step.name] = ended.answer
+            self.conclude(ended)
+        except FailedError as failed:
+            if not step.may_fail or "stopped" in self._outcome:
+                raise
+            self.warn(failed.message)
 
     def run_program(self, step: Step, reader: steps.Reader | None = None) -> steps.Ended:
         """Run the step's program to its end; see :class:`~borgui.runner.acts.Work`."""

@@ -261,3 +261,22 @@ def test_a_strangers_repository_is_not_taken_for_the_one_an_init_made(
         borg(new, "create", "::one", str(source), home=tmp_path, passphrase=same)
     job, status = again(product, repo_id, job)
     assert (job["status"], job["error_code"], status) == ("failed", code, "error")
+
+
+def test_a_repository_is_imported_although_an_archive_cannot_be_described(
+    product: Product, tricks: Tricks, tmp_path: Path, source: Path
+) -> None:
+    """A warning, and what is whole can be restored; the same at a refresh."""
+    path = tmp_path / "old"
+    borg(path, "init", "-e", "none", home=tmp_path)
+    borg(path, "create", "::one", str(source), home=tmp_path)
+    tricks.set("info", "refuse")
+    body = {"name": "old", "mode": "import", "path": str(path), "accept_unencrypted": True}
+    added = product.post("/api/repositories", body).json
+    imported = product.wait_job(added["job_id"])
+    refresh = product.post(f"/api/repositories/{added['id']}/refresh").json["job_id"]
+    for ended in (imported, product.wait_job(refresh)):
+        assert (ended["status"], ended["warning_count"]) == ("completed", 1), ended
+    assert product.get(f"/api/repositories/{added['id']}").json["status"] == "ready"
+    assert names(product, added["id"]) == ["one"]
+    tricks.none()
