@@ -14,7 +14,7 @@ from borgui.borg.display import printable_path
 from borgui.borg.flags import parse_flags
 from borgui.borg.output import Created
 from borgui.jobs.archives import record_archive
-from borgui.jobs.job import Job
+from borgui.jobs.job import Job, Status
 from borgui.jobs.kind import Context, Kind, Outcome, Refused, Route, Step
 from borgui.jobs.outcomes import created
 from borgui.jobs.repository_state import require_same
@@ -108,13 +108,16 @@ def sources_digest(repository: Repository) -> str:
 
 
 def expected(session: Session, repository: Repository, digest: str) -> dict[str, int] | None:
-    """The size and file count of the last archive of the same sources, to measure progress by."""
+    """The size and file count of the last good archive of the same sources, to measure progress
+    by."""
     row = session.execute(
         select(Archive.original_size, Archive.nfiles)
         .join(BackupJob, BackupJob.id == Archive.job_id)
         .where(
             Archive.repository_id == repository.id,
             BackupJob.sources_digest == digest,
+            BackupJob.status == Status.COMPLETED,
+            Archive.nfiles > 0,
             Archive.original_size > 0,
         )
         .order_by(Archive.start.desc())

@@ -137,9 +137,10 @@ class _Watch:
         self._kill_at: float | None = None
         self._lines, self._printed = streams.Lines(), streams.Lines()
         self._answer = streams.Answer()
-        expected = _expected_size(step)
-        self._fold = ProgressFold(step.name, time.monotonic(), expected)
-        wanted = step.name == "create" and not expected
+        self._env = env
+        self._expected = _expected_size(step)
+        self._fold = ProgressFold(step.name, time.monotonic(), self._expected)
+        wanted = step.name == "create" and not self._expected
         self.scan = Scan.beside(step, env) if wanted else Scan.none()
 
     def read(self) -> None:
@@ -195,6 +196,9 @@ class _Watch:
 
     def _tick(self) -> float:
         now = time.monotonic()
+        if self._expected and self._fold.is_outgrown:
+            self._expected = None  # what the last archive says: they are counted, once
+            self.scan = Scan.beside(self._step, self._env)
         found = self.scan.take()
         if found is not None:
             self._fold.expect(found.original_size)

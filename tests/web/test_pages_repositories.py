@@ -13,6 +13,7 @@ from sqlalchemy import event
 
 from borgui import live
 from borgui.jobs import dashboard
+from borgui.jobs.backup import expected
 from borgui.jobs.job import Job, Status
 from borgui.models import Archive, Repository, Session, Settings, now, read_settings
 from borgui.web.pages import PAGES
@@ -323,10 +324,12 @@ def test_every_area_is_registered() -> None:
 
 
 def test_the_last_good_backup_is_whole_and_not_empty(admin: Someone, repository: int) -> None:
-    """Newer: the archive of a backup that failed, one whose job is forgotten, both empty, and two
-    that borg has not finished."""
-    done = add_job(repository_id=repository, status=Status.COMPLETED)
-    failed = add_job(repository_id=repository, status=Status.FAILED)
+    """And the measure of the next one. Newer: the archive of a backup that failed, one whose job
+    is forgotten, both empty, and two that borg has not finished."""
+    done, failed = (
+        add_job(repository_id=repository, status=status, sources_digest="same")
+        for status in (Status.COMPLETED, Status.FAILED)
+    )
     archives = (
         ("good", done, 8),
         ("empty", failed, 0),
@@ -336,7 +339,10 @@ def test_the_last_good_backup_is_whole_and_not_empty(admin: Someone, repository:
     )
     assert dashboard.last_good(Session(), repository) is None
     for day, (name, job, nfiles) in enumerate(archives, start=1):
-        add_archive(repository, name, day=day, job_id=job, nfiles=nfiles)
+        add_archive(repository, name, day=day, job_id=job, nfiles=nfiles, original_size=90 + day)
+    row = Session.get(Repository, repository)
+    assert row is not None
+    assert expected(Session(), row, "same") == {"original_size": 91, "nfiles": 8}
     (found,) = dashboard.summaries(Session(), [])
     assert (found.archive_name, found.archive_count) == ("good", len(archives))
     kept = dashboard.last_good(Session(), repository)
