@@ -110,10 +110,13 @@ def run(
             watch.read()
         finally:
             watch.scan.stop()
-            if watch.stopped:
-                child.kill()  # what is left of its group; the leader's pid is still its own
-            code = child.popen.wait()
+        if watch.stopped:
+            child.kill()  # what is left of its group; the leader's pid is still its own
+    except BaseException:
+        child.kill()  # nobody reads what it prints any more, which it would wait for
+        raise
     finally:
+        code = child.popen.wait()
         child.close()
     return watch.conclude(code)
 
