@@ -16,9 +16,11 @@ from redis.exceptions import RedisError
 
 from borgui import live, queueing
 from borgui.borg import commands
+from borgui.borg.causes import CACHE_LOCKED
 from borgui.borg.display import IN_DETAIL, command_line, printable_path
 from borgui.borg.evidence import MAX_WARNINGS, BackupWarning
 from borgui.borg.progress import Progress
+from borgui.roots import is_inside
 from borgui.runner import (
     acts,
     context,
@@ -311,23 +313,30 @@ class Horse:
     ) -> steps.Ended:
         """Once more without a lock that nobody alive holds; else say who holds it.
 
-        The lane is ours, so no other job of this machine is in the repository.
+        The lane is ours, so no other job of this machine is in the repository, or in borg's cache
+        of it.
         """
-        repository = step.local_repository
-        if step.program != "borg" or repository is None:
+        if step.program != "borg":
             return ended
-        owners = locks.owners(Path(repository))
-        if not owners:
+        place = locks.place_in(ended.verdict.detail or "")
+        is_cache = place is not None and is_inside(place, [env["BORG_CACHE_DIR"]])
+        if not is_cache:
+            place = step.local_repository
+        owners = [] if place is None else locks.owners(Path(place))
+        if place is None or not owners:
             return ended
-        host = env["BORG_HOST_ID"]
         names = ", ".join(f"process {owner.pid} on {owner.host}" for owner in owners)
-        if not all(owner.is_dead(host, argv[0]) for owner in owners):
-            message = ended.verdict.error_message or "The repository is locked."
+        if not all(owner.is_dead(env["BORG_HOST_ID"], argv[0]) for owner in owners):
+            message = CACHE_LOCKED if is_cache else ended.verdict.error_message
             raise FailedError("lock_timeout", f"{message} It is held by {names}.", retryable=True)
-        note = f"A stale lock of this machine was removed ({names}, which is no longer running)."
+        what = "stale lock of borg's cache" if is_cache else "stale lock of this machine"
+        note = f"A {what} was removed ({names}, which is no longer running)."
         self.log.line(note)
         self._outcome["notes"].append(note)
-        self._start(_breaking(step), [argv[0], *commands.break_lock()], env, None)
+        if is_cache:
+            locks.remove(Path(place))  # borg's own command would break the repository's lock too
+        else:
+            self._start(_breaking(step), [argv[0], *commands.break_lock()], env, None)
         return self._try_passphrases(step, argv, env)
 
     # --- after ------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """What becomes of a job when something around it is killed, stopped, emptied or full."""
 
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -200,6 +201,27 @@ def test_stale_lock_is_broken(
     assert result["status"] == "completed"
     assert f"process {stranger}" in result["notes"][0]
     assert "stale lock" in result["log"]
+
+
+def test_stale_lock_of_borgs_cache_is_removed(
+    machine: Machine, worker: int, repository: Path, source: Path, stranger: int
+) -> None:
+    """It is found by borg's own words, so wherever the repository lies. While its owner may live,
+    it is named, and not called the repository's."""
+    machine.run([create(repository, source)])
+    (cache,) = (machine.config.borg_home / "cache").glob("*/config")
+    hold_lock(cache.parent, f"other.example.org@123.{stranger}-0")
+    result = machine.run([create(repository, source, name="b")], job=2)
+    assert (result["error_code"], result["retryable"]) == ("lock_timeout", True)
+    assert "borg's cache" in result["error_message"]
+    assert f"process {stranger} on other" in result["error_message"]
+
+    shutil.rmtree(cache.parent / "lock.exclusive")
+    hold_lock(cache.parent, f"{program.host_id(machine.config)}.{stranger}-0")
+    result = machine.run([create(repository, source, name="c")], job=3)
+    assert result["status"] == "completed"
+    assert f"lock of borg's cache was removed (process {stranger}" in result["notes"][0]
+    assert "break-lock" not in result["log"]
 
 
 def test_foreign_lock_is_left_alone(
