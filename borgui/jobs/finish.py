@@ -57,7 +57,8 @@ def finish(context: Context, job_id: int, outcome: Outcome, *, lane_held: bool =
         return False
     kind = kind_of(job.kind)
     verdict = _verdict(job, outcome) | {"lane_held": lane_held}
-    progress = outcome.get("progress") or {}
+    # What was left to do is nothing now, however it ended.
+    progress = {**(outcome.get("progress") or {}), "eta_seconds": None}
     try:
         with session.begin_nested():
             for name in kind.progress:

@@ -345,6 +345,15 @@ def test_what_borg_cannot_be_given_is_refused_with_the_reason(given: Context, qu
     assert job_fields(job, browse=False)["error_message"] == job.error_message
 
 
+@pytest.mark.parametrize("status", ["failed", "cancelled"])
+def test_an_ended_job_has_no_time_left(given: Context, queue: Redis, status: str) -> None:
+    job = add(repository("one"))
+    admit(given, queue)
+    end(given, job, status, progress={"nfiles": 7, "eta_seconds": 12})
+    found = job_fields(fresh(job), browse=True)
+    assert (found["nfiles"], found["eta_seconds"]) == (7, None)
+
+
 # --- reconcile ------------------------------------------------------------------------------------
 
 
