@@ -281,3 +281,12 @@ def test_a_job_that_is_being_cancelled_says_so_from_its_hash_too(
     announce(running, cancelling=True)
     alone = admin.browser("GET", f"/jobs/{running}/progress", headers=HTMX).text
     assert ">cancelling</b>" in alone
+
+
+@pytest.mark.parametrize(("tries", "by"), [(0, "hand"), (1, "an automatic try")])
+def test_who_ran_a_job_again(
+    admin: Someone, repository: int, failed: int, tries: int, by: str
+) -> None:
+    job = add_job(repository_id=repository, trigger="retry", retry_of=failed, tries=tries)
+    page = admin.browser("GET", f"/jobs/{job}").text
+    assert f"<dd>{by}, again after <a" in page
