@@ -19,7 +19,7 @@ from borgui.errors import Forbidden, NotFound
 from borgui.extensions import live_redis, queue_redis
 from borgui.jobs import KINDS, admission, dashboard, freeing, kind_of
 from borgui.jobs.history import Page
-from borgui.jobs.job import ENDED, Job, Status
+from borgui.jobs.job import ENDED, NOTE, Job, Status
 from borgui.live import Live
 from borgui.models import Archive, Session
 from borgui.security.access import can
@@ -110,7 +110,8 @@ def show(job_id: int) -> Response:
         live=known,
         stop_word=kind_of(row.kind).stop_word,
         consequence=kind_of(row.kind).after_failure,
-        warnings=row.warnings,
+        warnings=[each for each in row.warnings if each.get("msgid") != NOTE],
+        notes=[each["message"] for each in row.warnings if each.get("msgid") == NOTE],
         log=log,
         job_id=row.id,
         raw=_last_words(log.text) if log else "",

@@ -290,3 +290,19 @@ def test_who_ran_a_job_again(
     job = add_job(repository_id=repository, trigger="retry", retry_of=failed, tries=tries)
     page = admin.browser("GET", f"/jobs/{job}").text
     assert f"<dd>{by}, again after <a" in page
+
+
+def test_what_borgui_did_besides_is_told_and_is_no_warning(
+    admin: Someone, viewer: Someone, repository: int
+) -> None:
+    note = "A stale lock of this machine was removed (process 7 on here)."
+    job = add_job(
+        repository_id=repository,
+        status=Status.COMPLETED,
+        warnings=[{"path": None, "message": note, "msgid": "borgui.note"}],
+    )
+    page = admin.browser("GET", f"/jobs/{job}").text
+    assert note in page
+    assert "warnings-card" not in page
+    assert "done with warnings" not in page
+    assert note not in viewer.browser("GET", f"/jobs/{job}").text

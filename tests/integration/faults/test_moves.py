@@ -345,6 +345,16 @@ def test_what_borg_cannot_be_given_is_refused_with_the_reason(given: Context, qu
     assert job_fields(job, browse=False)["error_message"] == job.error_message
 
 
+def test_what_was_done_besides_is_kept_and_not_counted(given: Context, queue: Redis) -> None:
+    job = add(repository("one"))
+    admit(given, queue)
+    warning = {"path": "/x", "message": "gone", "msgid": None}
+    end(given, job, warnings=[warning], warning_count=1, notes=["A stale lock was removed."])
+    assert fresh(job).warning_count == 1
+    note = {"path": None, "message": "A stale lock was removed.", "msgid": "borgui.note"}
+    assert job.warnings == [warning, note]
+
+
 @pytest.mark.parametrize("status", ["failed", "cancelled"])
 def test_an_ended_job_has_no_time_left(given: Context, queue: Redis, status: str) -> None:
     job = add(repository("one"))
