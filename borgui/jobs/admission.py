@@ -208,8 +208,8 @@ def admit(context: Context, queue: Redis, alive: dict[str, int]) -> list[int]:
     for job in _waiting(session):
         try:
             sealed = _consider(context, lanes, alive, job)
-        except OperationalError:
-            raise  # the database is locked or full, which is no fault of this job
+        except (OperationalError, queueing.TimeUp):
+            raise  # the database is locked, full or slow, which is no fault of this job
         except Exception as error:
             _fail(session, job, error)
         else:
@@ -239,7 +239,7 @@ def _fail(session: Session, job: Job, error: Exception) -> None:
     try:
         with session.begin_nested():
             end_waiting(session, job, Status.FAILED, "internal_error", message)
-    except OperationalError:
+    except (OperationalError, queueing.TimeUp):
         raise
     except Exception:
         log.exception("job %s ends without telling its repository", job.id)

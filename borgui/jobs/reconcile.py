@@ -99,7 +99,7 @@ def reconcile(context: Context, redis: Redis, memory: Memory) -> list[int]:
         try:
             if _settle(context, redis, memory, row, reports[row.machine]):
                 ended.append(row.id)
-        except (RedisError, OperationalError):
+        except (RedisError, OperationalError, queueing.TimeUp):
             raise  # the same for every row
         except Exception:
             session.rollback()
@@ -134,8 +134,8 @@ def settle_outcome(context: Context, redis: Redis, job_id: int, outcome: dict[st
     """
     try:
         ended = finish(context, job_id, outcome)
-    except OperationalError:
-        raise  # the database is locked or full: the outcome is kept and comes again
+    except (OperationalError, queueing.TimeUp):
+        raise  # the database is locked or full, or slow: the outcome is kept and comes again
     except Exception as error:
         log.exception("job %s: its outcome cannot be taken over", job_id)
         context.session.rollback()

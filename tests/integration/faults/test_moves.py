@@ -564,6 +564,32 @@ def test_one_row_that_cannot_be_settled_keeps_no_other_from_it(
     assert [fresh(job).status for job in jobs] == [Status.FAILED, Status.COMPLETED]
 
 
+def test_time_that_is_up_is_no_fault_of_the_job(
+    given: Context, queue: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Control's calls have a time limit; where it strikes says nothing of the job at hand."""
+    job = add(repository("one"))
+    admit(given, queue)
+    waiting = add(repository("two"))
+
+    def slow(*_given: object) -> None:
+        raise queueing.TimeUp
+
+    outcome = {"attempt": 1, "machine": "local", "status": "completed"}
+    with monkeypatch.context() as patch:
+        patch.setattr(reconciling, "finish", slow)
+        with pytest.raises(queueing.TimeUp):
+            reconciling.settle_outcome(given, queue, job.id, outcome)
+        patch.setattr(admission, "seal_spec", slow)
+        with pytest.raises(queueing.TimeUp):
+            admit(given, queue)
+        Session.rollback()
+    assert (fresh(job).status, fresh(waiting).status) == (Status.PENDING, Status.PENDING)
+    assert reconciling.settle_outcome(given, queue, job.id, outcome)
+    assert fresh(job).status == Status.COMPLETED
+    assert admit(given, queue) == [waiting.id]
+
+
 def test_a_sweep_holds_no_lock_when_it_ends(given: Context, queue: Redis) -> None:
     """Control waits for Redis between its calls; whoever writes must not wait with it."""
     memory = reconciling.Memory()
