@@ -40,6 +40,9 @@ from borgui.runner.publisher import Publisher
 from borgui.runner.spec import Spec, SpecError, Step
 from borgui.security.sealing import SealError, open_spec
 
+REDIS_PATIENCE = 30.0
+"""Seconds that a Redis which is away is waited for before a job is begun."""
+
 STOPPED = {
     "cancelled": (None, "It was cancelled."),
     "time_limit": ("time_limit", "It was ended: it took longer than its time limit."),
@@ -102,7 +105,7 @@ class Horse:
             self._record(horse_pid=os.getpid(), started_at=self._outcome["started_at"])
         except OSError as error:
             self._problem = f"The data folder cannot be written: {error.strerror}."
-        newest = self._publisher.take_over()
+        newest = self._announced()
         kept = outcome.read(self.config.run, self.job)
         if kept is not None and kept.get("attempt") == self.attempt:
             self._drop("it has run already")
@@ -111,6 +114,16 @@ class Horse:
             self._drop(f"attempt {newest} follows it")
             return False
         return True
+
+    def _announced(self) -> int | None:
+        """The attempt that counts. Only Redis knows of a later one, so it is waited for a while
+        where it is away; then the job is run, since a lost Redis must not lose it."""
+        until = time.monotonic() + REDIS_PATIENCE
+        newest = self._publisher.take_over()
+        while self._publisher.is_away and time.monotonic() < until and not stopping.reason():
+            time.sleep(0.5)
+            newest = self._publisher.take_over()
+        return newest
 
     def _end_orphan(self, before: dict[str, Any]) -> None:
         """A horse killed before us may have left its borg, if the supervisor has not ended it."""

@@ -30,6 +30,8 @@ class Publisher:
 
     def __init__(self, redis: Redis, job: int, attempt: int) -> None:
         self.cancelled = False
+        self.is_away = False
+        """Whether Redis did not answer the last time it was asked."""
         self._redis = redis
         self._job = job
         self._attempt = attempt
@@ -38,10 +40,10 @@ class Publisher:
         self._log: JobLog | None = None
         self._sent_base = self._sent_end = -1
         self._next = self._next_whole = 0.0
-        self._is_away = False
 
     def take_over(self) -> int | None:
-        """Read what control has announced: the attempt it means, ``None`` when it is not known.
+        """Read what control has announced: the attempt it means, ``None`` when it is not known,
+        as while Redis is away.
 
         Its other facts are kept, so that they are there again after Redis was emptied.
         """
@@ -55,6 +57,7 @@ class Publisher:
             return None
         known = {live.as_text(name) or "": live.as_text(facts[name]) or "" for name in facts}
         self._state = known | self._state
+        self.is_away = False
         self._heed(flag)
         return live.Live.decode(facts).attempt
 
@@ -83,9 +86,9 @@ class Publisher:
             return False
         if is_whole:
             self._next_whole = moment + WHOLE
-        if self._is_away:
+        if self.is_away:
             log.info("job %s: Redis is back", self._job)
-        self._is_away = False
+        self.is_away = False
         return True
 
     def end(self, outcome: dict[str, Any]) -> bool:
@@ -149,9 +152,9 @@ class Publisher:
 
     def _failed(self, error: RedisError) -> None:
         """What Redis has is unknown now: the next write is a whole one."""
-        if not self._is_away:
+        if not self.is_away:
             log.warning("job %s: Redis is away: %s", self._job, error)
-        self._is_away = True
+        self.is_away = True
         self._sent_base = self._sent_end = -1
         self._next_whole = 0.0
         self._next = time.monotonic() + PAUSE

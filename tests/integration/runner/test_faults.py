@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,8 +15,9 @@ import pytest
 from borgui import live, queueing
 from borgui.borg import commands
 from borgui.config import Config
+from borgui.runner import context, process, program
 from borgui.runner import machine as machine_module
-from borgui.runner import process, program
+from borgui.runner.horse import Horse
 from tests.integration.runner.machine_at_work import Machine, create, shell, step, wait_for
 
 
@@ -135,6 +137,21 @@ def test_redis_stopped_for_20_seconds(
     assert tail is not None
     assert tail.data.decode() == machine.log()
     assert machine.run([], 2)["status"] == "completed", "the worker has survived"
+
+
+def test_redis_away_at_the_beginning(machine: Machine, redis_server: Any) -> None:
+    """It alone knows that another attempt counts by now: it is waited for."""
+    context.configure(machine.config, machine.url)
+    live.announce(machine.redis, 1, attempt=2)
+    redis_server.stop()
+    taken: list[bool] = []
+    first = threading.Thread(target=lambda: taken.append(Horse(context.get(), 1, 1).take()))
+    first.start()
+    first.join(1)
+    assert taken == []
+    redis_server.start()
+    first.join(10)
+    assert taken == [False]
 
 
 def test_redis_away_at_the_end(
