@@ -19,6 +19,7 @@ from rq import Queue, worker_registration
 from rq.exceptions import DeserializationError, NoSuchJobError, StopRequested
 from rq.job import Job
 from rq.serializers import JSONSerializer
+from rq.timeouts import BaseTimeoutException
 from rq.utils import now
 from rq.worker import SimpleWorker, WorkerStatus
 from rq.worker.base import BaseWorker
@@ -42,6 +43,10 @@ LIST_FOLDER = "borgui.runner.quick.list_folder"
 NUDGED_KEY = "borgui:nudged"
 NUDGED_SECONDS = 5
 """How long a nudge counts that was lost on its way; control looks as often by itself."""
+
+TimeUp = BaseTimeoutException
+"""Raised in a call that has taken its time limit, wherever it is then: no fault of what it was
+doing. It is an ``Exception``; who catches all of them lets it pass."""
 
 NO_LIMIT = -1
 WORKER_TTL = 30
@@ -147,6 +152,15 @@ def run_id(job: int, attempt: int) -> str:
 def is_queued(connection: Redis, name: str, call_id: str) -> bool:
     """Whether the call still waits in the queue ``name``."""
     return call_id in queue(connection, name).job_ids
+
+
+def take_back(connection: Redis, name: str, call_id: str) -> bool:
+    """Remove the call from the queue ``name``; whether it still waited there, so that nobody has
+    it now."""
+    if not connection.lrem(queue(connection, name).key, 0, call_id):
+        return False
+    connection.delete(Call.key_for(call_id))
+    return True
 
 
 def enqueue_control(connection: Redis, function: str, *args: object) -> str:

@@ -61,6 +61,10 @@ LOCK_TIMEOUT: Final = Cause(
     "machine, an admin may break the lock.",
     retryable=True,
 )
+CACHE_LOCKED: Final = (
+    "Another borg on this machine uses borg's cache of this repository. Wait until it ends."
+)
+"""What a lock that cannot be had means where it is the cache's."""
 LOCK_FAILED: Final = Cause(
     "lock_failed",
     "borg could not make its lock in the repository. Check the folder and its file system.",

@@ -101,6 +101,12 @@ def create(options: CreateOptions) -> list[str]:
     return argv
 
 
+def leaving_out(argv: Sequence[str], excludes: Sequence[str]) -> tuple[str, ...]:
+    """A ``borg create`` that leaves out ``excludes`` too, whatever its other patterns say."""
+    more = (f"--exclude={say_exclude(pattern)}" for pattern in excludes)
+    return (argv[0], *more, *argv[1:])
+
+
 def extract(archive: str, paths: Sequence[str] = (), *, strip_components: int = 0) -> list[str]:
     """``borg extract`` of an archive below the working directory, overwriting what is there.
 

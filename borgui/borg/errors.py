@@ -27,7 +27,7 @@ from borgui.borg.causes import (
 )
 from borgui.borg.display import as_borg_prints
 from borgui.borg.events import LogMessage
-from borgui.borg.evidence import BackupWarning, Evidence
+from borgui.borg.evidence import FILE_CHANGED, BackupWarning, Evidence
 from borgui.borg.output import Created
 
 Status = Literal["completed", "failed", "interrupted"]
@@ -110,8 +110,15 @@ def is_warning(exit_code: int) -> bool:
 
 
 def unread_sources(warnings: Iterable[BackupWarning], sources: Iterable[str]) -> tuple[str, ...]:
-    """Return those of ``sources`` that a warning names as such: missing or not readable."""
-    named = {posixpath.normpath(warning.path) for warning in warnings if warning.path}
+    """Return those of ``sources`` that a warning names as such: missing or not readable.
+
+    A file that changed while it was read is in the archive all the same.
+    """
+    named = {
+        posixpath.normpath(warning.path)
+        for warning in warnings
+        if warning.path and not warning.message.endswith(FILE_CHANGED)
+    }
     return tuple(
         source for source in sources if posixpath.normpath(as_borg_prints(source)) in named
     )
@@ -128,9 +135,8 @@ def _with_warnings(evidence: Evidence, created: Created | None, sources: Sequenc
     unread = unread_sources(evidence.warnings, sources)
     kept = tuple(evidence.warnings)
     count = max(evidence.warning_count, 1)
-    nothing = created is not None and created.stats.nfiles == 0 and bool(kept)
-    if nothing or (sources and len(unread) == len(sources)):
-        name = created.archive.name if created else "?"
+    if created is not None and created.stats.nfiles == 0 and kept:
+        name = created.archive.name
         return Verdict(
             "failed",
             NOTHING_READABLE.code,

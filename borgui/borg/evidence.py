@@ -18,9 +18,12 @@ _STALE_LOCK: Final = re.compile(
     r"(?:Remote: )?(?:Killed stale lock |Removed stale \S+ roster lock )"
 )
 
+FILE_CHANGED: Final = ": file changed while we backed it up"
+"""The end of such a warning; borg 1.2 gives it no class."""
+
 _PATH: Final = (
     re.compile(r"(?P<path>.+?): (?:[a-z_]+: )?\[Errno \d+\] ", re.DOTALL),
-    re.compile(r"(?P<path>.+): file changed while we backed it up", re.DOTALL),
+    re.compile(rf"(?P<path>.+){FILE_CHANGED}", re.DOTALL),
     re.compile(r"(?P<path>/.+): (?:backup error|unsupported file type)", re.DOTALL),
 )
 

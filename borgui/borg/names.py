@@ -17,6 +17,9 @@ DEFAULT_DATE_FORMAT: Final = "%Y-%m-%dT%H:%M:%S.%f"
 
 MAX_LENGTH: Final = 200
 
+CHECKPOINT: Final = r"\.checkpoint(\.[0-9]+)?$"
+"""In a name: what borg calls an archive that it has not finished. A database reads this too."""
+
 _D: Final = "[0-9]"
 
 _DIRECTIVES: Final = {
@@ -54,7 +57,6 @@ _SHAPELESS: Final = frozenset({"pid", "borgversion", "borgmajor", "borgminor", "
 _KNOWN: Final = _DATES | _STEADY | _SHAPELESS | {"uuid4"}
 
 _FORBIDDEN: Final = re.compile(r"[/*?\[\]\\\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-_CHECKPOINT: Final = re.compile(r"\.checkpoint(?:\.[0-9]+)?$")
 _SAMPLE: Final = datetime(2026, 11, 23, 20, 25, 55, 123456, tzinfo=UTC)
 
 
@@ -179,7 +181,7 @@ def _check_name(name: str) -> None:
         raise TemplateError(f"A name may not hold {found.group()!r}.")
     if "::" in name:
         raise TemplateError("A name may not hold '::', which ends a repository's path for borg.")
-    if _CHECKPOINT.search(name):
+    if re.search(CHECKPOINT, name):
         raise TemplateError("A name may not end in .checkpoint: borg uses that for its own.")
     if len(name) > MAX_LENGTH:
         raise TemplateError(f"A name may have {MAX_LENGTH} characters at most.")

@@ -74,6 +74,12 @@ class ProgressFold:
         """Set the total of a ``create`` in bytes; may come at any time, None takes it back."""
         self._expected = original_size
 
+    @property
+    def is_outgrown(self) -> bool:
+        """Whether a ``create`` has read more than its total: the sources have grown since."""
+        size = self._archive.original_size
+        return bool(self._expected and size and size > self._expected + _METADATA_SLACK)
+
     def feed(self, event: Event, now: float) -> None:
         """Take in one event that arrived at ``now``."""
         self.evidence.feed(event)
@@ -139,7 +145,7 @@ class ProgressFold:
 
     def _create_percent(self) -> float | None:
         size = self._archive.original_size
-        if size is None or not self._expected or size > self._expected + _METADATA_SLACK:
+        if size is None or not self._expected or self.is_outgrown:
             return None
         return min(_floor(100 * size / self._expected), _MAX_PERCENT)
 

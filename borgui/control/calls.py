@@ -120,7 +120,9 @@ def _machines(context: Context) -> dict[str, int]:
     """Each machine that answers, with how many jobs it runs at once."""
     name = context.config.machine
     report = live.read_machine(_State.redis, name)
-    return {} if report is None else {name: report.workers or context.config.jobs}
+    if report is None:
+        return {}
+    return {name: context.config.jobs if report.workers is None else report.workers}
 
 
 def beat() -> None:

@@ -46,16 +46,18 @@ def start(  # noqa: PLR0913 - the arguments are the job's own columns
 ) -> Job:
     """Insert a pending job, commit the session with it, and tell control.
 
-    Raises :class:`Conflict` when the repository is not ready, or when the ``idempotency_key`` has
-    started something else. Once committed, the job will run
-    whatever fails after: control's sweep finds it. The same ``idempotency_key`` within a day
-    answers the job it made the first time.
+    Raises :class:`Conflict` when the repository is not ready, or is to be made so again, or when
+    the ``idempotency_key`` has started something else. Once committed, the job will run whatever
+    fails after: control's sweep finds it. The same ``idempotency_key`` within a day answers the job
+    it made the first time.
     """
     if idempotency_key and (known := made_before(session, idempotency_key)):
         return _same(known, kind, repository, retry_of)
     session.flush()  # a repository that was added just now has its defaults only then
     if repository and kind.needs_ready and repository.status != "ready":
         raise Conflict("repository_not_ready", f"{repository.name} is not ready yet.")
+    if repository and kind.opens and repository.status == "ready":
+        raise Conflict("repository_ready", f"{repository.name} is ready; there is nothing to do.")
     if repository and kind.needs_idle:
         _require_idle(session, repository)
     job = kind.new(
@@ -217,8 +219,8 @@ def admit(context: Context, queue: Redis, alive: dict[str, int]) -> list[int]:
     for job in _waiting(session):
         try:
             sealed = _consider(context, lanes, alive, job)
-        except OperationalError:
-            raise  # the database is locked or full, which is no fault of this job
+        except (OperationalError, queueing.TimeUp):
+            raise  # the database is locked, full or slow, which is no fault of this job
         except Exception as error:
             _fail(session, job, error)
         else:
@@ -248,7 +250,7 @@ def _fail(session: Session, job: Job, error: Exception) -> None:
     try:
         with session.begin_nested():
             end_waiting(session, job, Status.FAILED, "internal_error", message)
-    except OperationalError:
+    except (OperationalError, queueing.TimeUp):
         raise
     except Exception:
         log.exception("job %s ends without telling its repository", job.id)

@@ -14,9 +14,10 @@ from borgui.borg.display import printable_path
 from borgui.borg.flags import parse_flags
 from borgui.borg.output import Created
 from borgui.jobs.archives import record_archive
-from borgui.jobs.job import Job
+from borgui.jobs.job import Job, Status
 from borgui.jobs.kind import Context, Kind, Outcome, Refused, Route, Step
 from borgui.jobs.outcomes import created
+from borgui.jobs.repository_state import require_same
 from borgui.jobs.steps import borg_step, encode, repository_of
 from borgui.models import Archive, Repository, Settings, now
 from borgui.roots import is_inside, named
@@ -61,12 +62,11 @@ def _steps(context: Context, job: BackupJob) -> list[Step]:
     zone = ZoneInfo(context.settings.timezone)
     job.archive_name = names.expand_template(repository.archive_name_template, moment, zone)
     job.sources_digest = sources_digest(repository)
-    excludes = [*repository.exclude_patterns, *not_ours_to_back_up(context, repository)]
     options = commands.CreateOptions(
         name=job.archive_name,
         sources=tuple(repository.source_directories),
         compression=repository.compression,
-        excludes=tuple(excludes),
+        excludes=tuple(repository.exclude_patterns),
         exclude_if_present=tuple(repository.exclude_if_present),
         exclude_caches=repository.exclude_caches,
         one_file_system=repository.one_file_system,
@@ -74,12 +74,12 @@ def _steps(context: Context, job: BackupJob) -> list[Step]:
     )
     parameters = {
         "sources_b64": [encode(path) for path in repository.source_directories],
-        "excludes": excludes,
         "exclude_if_present": repository.exclude_if_present,
         "exclude_caches": repository.exclude_caches,
         "one_file_system": repository.one_file_system,
         "extra_flags": bool(repository.extra_flags.strip()),
         "expected": expected(context.session, repository, job.sources_digest),
+        "include_secret_key": repository.include_secret_key,
         "roots_b64": [encode(path) for path in context.settings.source_roots],
     }
     return [borg_step("create", repository, commands.create(options), parameters=parameters)]
@@ -108,13 +108,16 @@ def sources_digest(repository: Repository) -> str:
 
 
 def expected(session: Session, repository: Repository, digest: str) -> dict[str, int] | None:
-    """The size and file count of the last archive of the same sources, to measure progress by."""
+    """The size and file count of the last good archive of the same sources, to measure progress
+    by."""
     row = session.execute(
         select(Archive.original_size, Archive.nfiles)
         .join(BackupJob, BackupJob.id == Archive.job_id)
         .where(
             Archive.repository_id == repository.id,
             BackupJob.sources_digest == digest,
+            BackupJob.status == Status.COMPLETED,
+            Archive.nfiles > 0,
             Archive.original_size > 0,
         )
         .order_by(Archive.start.desc())
@@ -123,24 +126,14 @@ def expected(session: Session, repository: Repository, digest: str) -> dict[str,
     return {"original_size": row[0] or 0, "nfiles": row[1] or 0} if row else None
 
 
-def not_ours_to_back_up(context: Context, repository: Repository) -> list[str]:
-    """Excludes that keep things out of a backup of the product's data folder: its key, unless the
-    repository says otherwise, and always what stands there of archives, mounted or restored by a
-    drill, before borg as much as looks at them.
-    """
-    folders = {os.fspath(context.config.data_dir), os.path.realpath(context.config.data_dir)}
-    foreign = [f"pp:{folder}/{name}" for folder in sorted(folders) for name in ("mounts", "drills")]
-    if repository.include_secret_key:
-        return foreign
-    return [*foreign, *(f"pf:{folder}/secret.key" for folder in sorted(folders))]
-
-
 def _settle(session: Session, job: BackupJob, outcome: Outcome) -> None:
     made = created(outcome)
     if made is None:
         return
-    _take_over(job, made)
     repository = job.repository
+    if repository is not None:
+        require_same(repository, made.repository)
+    _take_over(job, made)
     if repository is None:
         return
     record_archive(session, repository, made.archive, made.stats, job_id=job.id)

@@ -1,7 +1,8 @@
 """What the dashboard says, in a bounded number of queries whatever the number of rows.
 
-Five queries: repositories with their newest archive, the newest ended job of each repository and
-kind, the rows of those that failed, the newest proof that each can be restored, and what is active.
+Five queries: repositories with their newest good archive, the newest ended job of each repository
+and kind, the rows of those that failed, the newest proof that each can be restored, and what is
+active.
 Each walks an index from its newest end, so ten thousand finished jobs cost what twenty do.
 """
 
@@ -11,9 +12,10 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Select, and_, case, func, literal, select, union_all
+from sqlalchemy import ScalarSelect, Select, and_, case, func, literal, or_, select, union_all
 from sqlalchemy.orm import Session, aliased, defer, with_polymorphic
 
+from borgui.borg.names import CHECKPOINT
 from borgui.jobs import KINDS
 from borgui.jobs.drill import DRILL, DrillJob
 from borgui.jobs.history import Page
@@ -59,7 +61,7 @@ class Summary:
     archive_count: int
     archive_name: str | None
     last_backup: datetime | None
-    """When its newest archive was made: what could be restored now."""
+    """When its newest good archive was made: what could be restored now."""
     active: list[Job] = field(default_factory=list)
     failures: list[Job] = field(default_factory=list)
     """The newest ended job of each kind, where it failed and nothing newer of it succeeded."""
@@ -77,7 +79,7 @@ class Summary:
 
 
 def summaries(session: Session, active_jobs: Sequence[Job]) -> list[Summary]:
-    """Every repository by name, with its newest archive, active jobs, open failures and proof."""
+    """Every repository by name: newest good archive, active jobs, open failures and proof."""
     found = {
         row.id: Summary(
             id=row.id,
@@ -104,6 +106,11 @@ def summaries(session: Session, active_jobs: Sequence[Job]) -> list[Summary]:
         if repository_id in found:
             found[repository_id].proof = proof
     return list(found.values())
+
+
+def last_good(session: Session, repository_id: int) -> Archive | None:
+    """The newest archive of a repository that is a good backup."""
+    return session.scalar(_last_good().where(Repository.id == repository_id))
 
 
 def active(
@@ -273,16 +280,32 @@ def _narrowed(statement: Select[Any], repository_id: int | None, kind: str | Non
     return statement if kind is None else statement.where(Job.kind == kind)
 
 
-@cache
-def _repositories() -> Select[Any]:
-    last = aliased(Archive)
-    newest = (
+def _newest_good() -> ScalarSelect[int]:
+    """The id of a repository's newest archive that is whole and holds something: the one of a
+    backup that completed, or of which no job is known and which is not known to be empty."""
+    last, made_by = aliased(Archive), aliased(Job)
+    is_good = or_(
+        made_by.status == Status.COMPLETED,
+        and_(made_by.id.is_(None), func.coalesce(last.nfiles, 1) > 0),
+    )
+    return (
         select(last.id)
-        .where(last.repository_id == Repository.id)
+        .outerjoin(made_by, made_by.id == last.job_id)
+        .where(last.repository_id == Repository.id, is_good, ~last.name.regexp_match(CHECKPOINT))
         .order_by(last.start.desc())
         .limit(1)
         .scalar_subquery()
     )
+
+
+@cache
+def _last_good() -> Select[Archive]:
+    return select(Archive).join(Repository, Archive.id == _newest_good())
+
+
+@cache
+def _repositories() -> Select[Any]:
+    last = aliased(Archive)
     counted = (
         select(func.count())
         .select_from(last)
@@ -303,6 +326,6 @@ def _repositories() -> Select[Any]:
             Archive.name.label("archive_name"),
             Archive.start.label("last_backup"),
         )
-        .outerjoin(Archive, and_(Archive.id == newest))
+        .outerjoin(Archive, Archive.id == _newest_good())
         .order_by(func.lower(Repository.name))
     )

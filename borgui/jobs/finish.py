@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from borgui.jobs import kind_of
 from borgui.jobs.admission import stop_chain
-from borgui.jobs.job import ACTIVE, Job, Priority, Status, Trigger, move
+from borgui.jobs.job import ACTIVE, NOTE, Job, Priority, Status, Trigger, move
 from borgui.jobs.kind import Context, Outcome, Refused
 from borgui.jobs.refresh import list_anew
 from borgui.models import now
@@ -57,7 +57,8 @@ def finish(context: Context, job_id: int, outcome: Outcome, *, lane_held: bool =
         return False
     kind = kind_of(job.kind)
     verdict = _verdict(job, outcome) | {"lane_held": lane_held}
-    progress = outcome.get("progress") or {}
+    # What was left to do is nothing now, however it ended.
+    progress = {**(outcome.get("progress") or {}), "eta_seconds": None}
     try:
         with session.begin_nested():
             for name in kind.progress:
@@ -88,13 +89,14 @@ def finish(context: Context, job_id: int, outcome: Outcome, *, lane_held: bool =
 
 def _verdict(job: Job, outcome: Outcome) -> dict[str, Any]:
     progress = outcome.get("progress") or {}
+    notes = [{"path": None, "message": note, "msgid": NOTE} for note in outcome.get("notes") or ()]
     values: dict[str, Any] = {
         "status": Status(outcome["status"]),
         "error_code": outcome.get("error_code"),
         "error_message": outcome.get("error_message"),
         "exit_code": outcome.get("exit_code"),
         "warning_count": outcome.get("warning_count") or 0,
-        "warnings": outcome.get("warnings") or [],
+        "warnings": [*(outcome.get("warnings") or ()), *notes],
         "started_at": job.started_at or moment(outcome.get("started_at")),
         "completed_at": moment(outcome.get("completed_at")) or now(),
         "process_pid": outcome.get("borg_pid") or job.process_pid,

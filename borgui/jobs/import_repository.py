@@ -28,4 +28,5 @@ IMPORT = Kind(
     begin=mark_pending,
     settle=settle_opening,
     needs_ready=False,
+    opens=True,
 )

@@ -63,6 +63,9 @@ class Trigger(StrEnum):
     RETRY = "retry"
 
 
+NOTE = "borgui.note"
+"""The ``msgid`` of what stands among a job's warnings and is none: what borgui did besides."""
+
 WITH_TABLES = ("backup", "diff", "download", "drill", "mount", "restore")
 """The kinds with columns of their own. Each has a class for its rows, which costs every process
 memory (200 KiB) and its start time; rows of all other kinds are plain :class:`Job`."""

@@ -19,7 +19,7 @@ Outcome = Mapping[str, Any]
 """A worker's last word on a job; its fields are described in :mod:`borgui.runner.outcome`."""
 
 Step = dict[str, Any]
-"""One run of a program: name, program, argv, env, passphrases, cwd, parameters (plain JSON)."""
+"""One run of a program as plain JSON, see :class:`borgui.runner.spec.Step`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +139,8 @@ class Kind:
     job did not complete, the archives are listed anew (:func:`borgui.jobs.refresh.list_anew`)."""
     needs_ready: bool = True
     """Whether the repository must be ``ready`` when it is started."""
+    opens: bool = False
+    """Whether it makes its repository ready: refused where that has been done."""
     needs_idle: bool = False
     """Whether it is refused, and does not wait, while another job of its repository is active."""
 

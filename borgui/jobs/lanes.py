@@ -165,6 +165,8 @@ def _machine_busy(lanes: Lanes, alive: dict[str, int], job: Job) -> str | None:
     if slots is None:
         return f"waits for a worker: none answers on {job.machine}"
     running = lanes.running.get(job.machine, 0)
+    if slots == 0 and kind_of(job.kind).takes_slot:
+        return f"waits for a worker: none runs on {job.machine}"
     if running >= slots and kind_of(job.kind).takes_slot:
         return f"waits for a free worker ({running} of {slots} busy)"
     return None

@@ -30,7 +30,8 @@ PROOF = 2
 """So many reports of its machine must follow one without the job before that proves anything: a
 report may have been begun before what it is held against."""
 SILENCE = timedelta(seconds=120)
-"""A machine that says nothing for so long has its running jobs failed."""
+"""A machine that says nothing for so long has its jobs failed, and what it has not fetched waits
+again."""
 MOST_ATTEMPTS = 5
 
 log = logging.getLogger("borgui.control")
@@ -98,7 +99,7 @@ def reconcile(context: Context, redis: Redis, memory: Memory) -> list[int]:
         try:
             if _settle(context, redis, memory, row, reports[row.machine]):
                 ended.append(row.id)
-        except (RedisError, OperationalError):
+        except (RedisError, OperationalError, queueing.TimeUp):
             raise  # the same for every row
         except Exception:
             session.rollback()
@@ -114,7 +115,7 @@ def _settle(
     if job.cancel_requested_at:
         live.request_cancel(redis, job.id)
     if report is None:
-        return _silent(context, memory, job)
+        return _silent(context, redis, memory, job)
     if report.runs(job.id, job.attempt):
         memory.missing.pop((job.id, job.attempt), None)
         return _still_running(context, job, report)
@@ -133,8 +134,8 @@ def settle_outcome(context: Context, redis: Redis, job_id: int, outcome: dict[st
     """
     try:
         ended = finish(context, job_id, outcome)
-    except OperationalError:
-        raise  # the database is locked or full: the outcome is kept and comes again
+    except (OperationalError, queueing.TimeUp):
+        raise  # the database is locked or full, or slow: the outcome is kept and comes again
     except Exception as error:
         log.exception("job %s: its outcome cannot be taken over", job_id)
         context.session.rollback()
@@ -175,8 +176,8 @@ def _missing(
     if reports < PROOF or (memory.in_grace and not waits):
         return False
     if waits:
-        return _put_back(context, job)
-    return _end(context, job, "worker_killed", "The worker was killed.")
+        return _put_back(context, redis, job)
+    return _end(context, redis, job, "worker_killed", "The worker was killed.")
 
 
 def _lives(report: live.Machine, job: Job) -> bool:
@@ -189,15 +190,23 @@ def _is_queued(redis: Redis, job: Job) -> bool:
     return queueing.is_queued(redis, name, queueing.run_id(job.id, job.attempt))
 
 
-def _put_back(context: Context, job: Job) -> bool:
+def _take_back(redis: Redis, job: Job) -> bool:
+    """Whether the machine had not fetched the call, and never will: the job need not wait there."""
+    name, _ = way_of(job)
+    if not queueing.take_back(redis, name, queueing.run_id(job.id, job.attempt)):
+        return False
+    announce(redis, job, attempt=job.attempt + 1)
+    return True
+
+
+def _put_back(context: Context, redis: Redis, job: Job) -> bool:
     """An admitted job that no machine has: it waits again, unless it was to be cancelled."""
     if job.cancel_requested_at:
-        outcome = _failure(job.attempt, None, None) | {"status": Status.CANCELLED.value}
-        return finish(context, job.id, outcome)
+        return _end(context, redis, job, None, None, status=Status.CANCELLED)
     if job.attempt >= MOST_ATTEMPTS:
         message = f"The worker did not start it, {MOST_ATTEMPTS} times in a row."
-        return _end(context, job, "not_started", message)
-    log.warning("job %s was lost on its way to a worker: it is handed over again", job.id)
+        return _end(context, redis, job, "not_started", message)
+    log.warning("job %s was not begun by a worker: it is handed over again", job.id)
     move(
         context.session,
         job.id,
@@ -209,16 +218,20 @@ def _put_back(context: Context, job: Job) -> bool:
     return False
 
 
-def _silent(context: Context, memory: Memory, job: Job) -> bool:
+def _silent(context: Context, redis: Redis, memory: Memory, job: Job) -> bool:
     since = max(memory.heard.get(job.machine, memory.began_at), memory.began_at)
-    if job.status != Status.RUNNING or now() - since < SILENCE or memory.in_grace:
+    is_long = now() - since >= SILENCE and not memory.in_grace
+    is_unwanted = job.status == Status.PENDING and (is_long or job.cancel_requested_at is not None)
+    if is_unwanted and _take_back(redis, job):
+        return _put_back(context, redis, job)
+    if not is_long:
         return False
     message = (
         f"The machine {job.machine} has not answered for {int(SILENCE.total_seconds())} seconds."
         " Its repository stays reserved until it answers, or until an admin frees it: borg may"
         " still be running there."
     )
-    return _end(context, job, "machine_silent", message, lane_held=True)
+    return _end(context, redis, job, "machine_silent", message, lane_held=True)
 
 
 def _free_lane(context: Context, redis: Redis, job: Job, report: live.Machine | None) -> bool:
@@ -230,8 +243,25 @@ def _free_lane(context: Context, redis: Redis, job: Job, report: live.Machine | 
     return False
 
 
-def _end(context: Context, job: Job, code: str, message: str, *, lane_held: bool = False) -> bool:
-    return finish(context, job.id, _failure(job.attempt, code, message), lane_held=lane_held)
+def _end(
+    context: Context,
+    redis: Redis,
+    job: Job,
+    code: str | None,
+    message: str | None,
+    *,
+    status: Status = Status.FAILED,
+    lane_held: bool = False,
+) -> bool:
+    """End a job of which no outcome came, in the row and for those who look at its hash."""
+    outcome = _failure(job.attempt, code, message) | {"status": status.value}
+    ended = finish(context, job.id, outcome, lane_held=lane_held)
+    if ended:
+        try:
+            live.end(redis, job.id, status)
+        except RedisError:
+            log.warning("job %s has ended; Redis could not be told", job.id)
+    return ended
 
 
 def _failure(attempt: int, code: str | None, message: str | None) -> dict[str, Any]:

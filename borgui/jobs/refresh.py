@@ -17,10 +17,11 @@ DESCRIBED = 10
 
 
 def listing_steps(repository: Repository) -> list[Step]:
-    """All archives by name and time, and the sizes of the newest."""
+    """All archives by name and time, and the sizes of the newest where they can be read: one
+    archive that is damaged must not hide the others."""
     return [
         list_step(repository),
-        borg_step("info", repository, commands.info_archives(last=DESCRIBED)),
+        borg_step("info", repository, commands.info_archives(last=DESCRIBED), may_fail=True),
     ]
 
 

@@ -29,6 +29,8 @@ def settle_opening(session: Session, job: Job, outcome: Outcome) -> None:
         return
     found = listed(outcome)
     if outcome.get("status") != Status.COMPLETED or found is None:
+        if repository.status == "ready":
+            return  # another job, which waited with this one, has opened it
         repository.status = "error"
         repository.error_message = outcome.get("error_message") or "It was cancelled."
         return
@@ -55,13 +57,31 @@ def _open(repository: Repository, seen: output.Repository) -> None:
     # Borg has noted the new place in its security folder; asking it to accept any further move
     # unasked would switch that protection off.
     repository.accept_relocated = False
+    if seen.encryption != "none":
+        repository.accept_unencrypted = False
+
+
+def require_same(repository: Repository, seen: output.Repository) -> None:
+    """Raise :class:`Refused` when the repository borg opened is not the one that was added: two
+    disks may take turns at one path, and the archives of one are not to be listed as the other's.
+    """
+    if repository.borg_id is not None and seen.borg_id != repository.borg_id:
+        raise Refused(
+            "repository_changed",
+            "At this path lies another repository than the one that was added. Nothing that borg "
+            "said of it was taken over.",
+        )
 
 
 def take_archives(session: Session, repository: Repository, outcome: Outcome) -> None:
-    """Bring the archive rows in step with the lists in ``outcome``."""
+    """Bring the archive rows in step with the lists in ``outcome``.
+
+    Raises :class:`Refused` when they are of another repository.
+    """
     found, sizes = listed(outcome), described(outcome)
     if found is None:
         return
+    require_same(repository, found.repository)
     replace_archives(session, repository, found.archives, sizes.archives if sizes else ())
     if sizes and sizes.repository.cache:
         repository.apply_cache_stats(sizes.repository.cache)

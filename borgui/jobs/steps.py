@@ -31,17 +31,17 @@ def borg_step(
     parameters: Mapping[str, Any] | None = None,
     env: Mapping[str, str] | None = None,
     stdin: str | None = None,
+    unanswered: bool = False,
+    may_fail: bool = False,
 ) -> Step:
-    """One call of borg on ``repository``, with the answers its owner has given to borg's questions.
+    """One call of borg on ``repository``, with the answers its owner has given to borg's questions
+    (not if ``unanswered``: borg then ends where it has one).
 
-    ``name`` is the reader of its output, see :mod:`borgui.runner`.
+    ``name`` is the reader of its output, see :mod:`borgui.runner`. If it ``may_fail``, the job goes
+    on then, with a warning.
     """
-    answers: dict[str, str] = {"BORG_REPO": repository.path}
-    if repository.accept_unencrypted or repository.encryption == "none":
-        answers |= environment.ACCEPT_UNENCRYPTED
-    if repository.accept_relocated:
-        answers |= environment.ACCEPT_RELOCATED
-    answers |= env or {}
+    answers: dict[str, str] = {} if unanswered else _answers(repository)
+    answers |= {"BORG_REPO": repository.path, **(env or {})}
     return {
         "name": name,
         "program": "borg",
@@ -51,14 +51,29 @@ def borg_step(
         "cwd": None,
         "stdin": None if stdin is None else encode(stdin),
         "parameters": dict(parameters or {}),
+        "may_fail": may_fail,
     }
 
 
-def list_step(repository: Repository) -> Step:
+def _answers(repository: Repository) -> dict[str, str]:
+    answers: dict[str, str] = {}
+    if repository.accept_unencrypted or repository.encryption == "none":
+        answers |= environment.ACCEPT_UNENCRYPTED
+    if repository.accept_relocated:
+        answers |= environment.ACCEPT_RELOCATED
+    return answers
+
+
+def list_step(repository: Repository, *, unanswered: bool = False) -> Step:
     """All archives by name and time; what is gone is dropped from the index too. Its answer stands
     under ``list``, see :mod:`borgui.runner.carrying`."""
-    parameters = {"repository_id": repository.id}
-    return borg_step("list_archives", repository, commands.list_archives(), parameters=parameters)
+    return borg_step(
+        "list_archives",
+        repository,
+        commands.list_archives(),
+        parameters={"repository_id": repository.id},
+        unanswered=unanswered,
+    )
 
 
 def verify_step(repository: Repository, archives: Iterable[Archive] = ()) -> Step:

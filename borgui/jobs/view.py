@@ -79,8 +79,10 @@ def seen_reason(message: str | None, *, browse: bool) -> str | None:
 def job_detail(job: Job, live: Live | None = None, *, browse: bool = True) -> dict[str, Any]:
     """:func:`job_fields`, and what only the job's own page shows.
 
-    ``warnings`` (at most 500) are ``{"path", "message", "msgid"}``; ``command`` is the borg command
-    line with secrets masked. Without ``browse`` both are None: they name files.
+    ``warnings`` (at most 500) are ``{"path", "message", "msgid"}``, and after them what
+    ``warning_count`` does not count: notes on what borgui did, with the msgid ``borgui.note``.
+    ``command`` is the borg command line with secrets masked. Without ``browse`` both are None: they
+    name files.
     """
     kind = kind_of(job.kind)
     details = kind.details(job)

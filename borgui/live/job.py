@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, cast
 
 from redis import Redis
@@ -13,6 +13,10 @@ DAY = 86_400
 TAIL_LIMIT = 256 * 1024
 TAIL_KEEP = 128 * 1024
 """A tail longer than ``TAIL_LIMIT`` bytes is cut to its last ``TAIL_KEEP``."""
+
+
+FRESH = 15
+"""Seconds that the hash of a running job is believed: all of it is written every five."""
 
 
 def job_key(job: int) -> str:
@@ -52,6 +56,8 @@ class Live:
     eta_seconds: int | None = None
     mounted_at: str | None = None
     warning_count: int | None = None
+    cancelling: int | None = None
+    """1 once its worker has seen the wish to cancel."""
     log_base: int | None = None
     log_end: int | None = None
     updated_at: str | None = None
@@ -122,9 +128,22 @@ def read_many(redis: Redis, jobs: list[int]) -> dict[int, Live]:
     return {job: Live.decode(raw) for job, raw in zip(jobs, answers, strict=True) if raw}
 
 
-def forget(redis: Redis, job: int) -> None:
-    """Remove all that Redis holds of ``job``: before a new attempt, and with its row."""
-    redis.delete(job_key(job), log_key(job), cancel_key(job))
+def is_fresh(updated_at: str | None) -> bool:
+    """Whether a hash written at ``updated_at`` tells what is now: who wrote it may have died."""
+    try:
+        written = datetime.fromisoformat(updated_at or "")
+    except ValueError:
+        return False
+    return written.tzinfo is not None and abs(datetime.now(UTC) - written).total_seconds() < FRESH
+
+
+def end(redis: Redis, job: int, status: str) -> None:
+    """Say that ``job`` has ended, where no horse is there to say so; it is forgotten in a day."""
+    pipeline = redis.pipeline(transaction=True)
+    pipeline.hset(job_key(job), "status", status)
+    pipeline.expire(job_key(job), DAY)
+    pipeline.expire(log_key(job), DAY)
+    pipeline.execute()
 
 
 def write_outcome(redis: Redis, outcome: Mapping[str, Any]) -> None:

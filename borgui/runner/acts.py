@@ -22,6 +22,7 @@ ACTS = {
     "drill": "drilling",
     "extract": "restore",
     "index": "indexing",
+    "init": "creating",
     "list_archives": "carrying",
     "list_renamed": "carrying",
     "mount": "mounting",

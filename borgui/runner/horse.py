@@ -16,9 +16,11 @@ from redis.exceptions import RedisError
 
 from borgui import live, queueing
 from borgui.borg import commands
+from borgui.borg.causes import CACHE_LOCKED
 from borgui.borg.display import IN_DETAIL, command_line, printable_path
 from borgui.borg.evidence import MAX_WARNINGS, BackupWarning
 from borgui.borg.progress import Progress
+from borgui.roots import is_inside
 from borgui.runner import (
     acts,
     context,
@@ -37,6 +39,9 @@ from borgui.runner.masking import Mask
 from borgui.runner.publisher import Publisher
 from borgui.runner.spec import Spec, SpecError, Step
 from borgui.security.sealing import SealError, open_spec
+
+REDIS_PATIENCE = 30.0
+"""Seconds that a Redis which is away is waited for before a job is begun."""
 
 STOPPED = {
     "cancelled": (None, "It was cancelled."),
@@ -100,7 +105,7 @@ class Horse:
             self._record(horse_pid=os.getpid(), started_at=self._outcome["started_at"])
         except OSError as error:
             self._problem = f"The data folder cannot be written: {error.strerror}."
-        newest = self._publisher.take_over()
+        newest = self._announced()
         kept = outcome.read(self.config.run, self.job)
         if kept is not None and kept.get("attempt") == self.attempt:
             self._drop("it has run already")
@@ -109,6 +114,16 @@ class Horse:
             self._drop(f"attempt {newest} follows it")
             return False
         return True
+
+    def _announced(self) -> int | None:
+        """The attempt that counts. Only Redis knows of a later one, so it is waited for a while
+        where it is away; then the job is run, since a lost Redis must not lose it."""
+        until = time.monotonic() + REDIS_PATIENCE
+        newest = self._publisher.take_over()
+        while self._publisher.is_away and time.monotonic() < until and not stopping.reason():
+            time.sleep(0.5)
+            newest = self._publisher.take_over()
+        return newest
 
     def _end_orphan(self, before: dict[str, Any]) -> None:
         """A horse killed before us may have left its borg, if the supervisor has not ended it."""
@@ -189,11 +204,16 @@ class Horse:
         if act is not None:
             act(self, step)
             return
-        ended = self.run_program(step)
-        self.note(ended)
-        if ended.answer is not None:
-            self._outcome["result"][step.name] = ended.answer
-        self.conclude(ended)
+        try:
+            ended = self.run_program(step)
+            self.note(ended)
+            if ended.answer is not None:
+                self._outcome["result"][step.name] = ended.answer
+            self.conclude(ended)
+        except FailedError as failed:
+            if not step.may_fail or "stopped" in self._outcome:
+                raise
+            self.warn(failed.message)
 
     def run_program(self, step: Step, reader: steps.Reader | None = None) -> steps.Ended:
         """Run the step's program to its end; see :class:`~borgui.runner.acts.Work`."""
@@ -306,23 +326,30 @@ class Horse:
     ) -> steps.Ended:
         """Once more without a lock that nobody alive holds; else say who holds it.
 
-        The lane is ours, so no other job of this machine is in the repository.
+        The lane is ours, so no other job of this machine is in the repository, or in borg's cache
+        of it.
         """
-        repository = step.local_repository
-        if step.program != "borg" or repository is None:
+        if step.program != "borg":
             return ended
-        owners = locks.owners(Path(repository))
-        if not owners:
+        place = locks.place_in(ended.verdict.detail or "")
+        is_cache = place is not None and is_inside(place, [env["BORG_CACHE_DIR"]])
+        if not is_cache:
+            place = step.local_repository
+        owners = [] if place is None else locks.owners(Path(place))
+        if place is None or not owners:
             return ended
-        host = env["BORG_HOST_ID"]
         names = ", ".join(f"process {owner.pid} on {owner.host}" for owner in owners)
-        if not all(owner.is_dead(host, argv[0]) for owner in owners):
-            message = ended.verdict.error_message or "The repository is locked."
+        if not all(owner.is_dead(env["BORG_HOST_ID"], argv[0]) for owner in owners):
+            message = CACHE_LOCKED if is_cache else ended.verdict.error_message
             raise FailedError("lock_timeout", f"{message} It is held by {names}.", retryable=True)
-        note = f"A stale lock of this machine was removed ({names}, which is no longer running)."
+        what = "stale lock of borg's cache" if is_cache else "stale lock of this machine"
+        note = f"A {what} was removed ({names}, which is no longer running)."
         self.log.line(note)
         self._outcome["notes"].append(note)
-        self._start(_breaking(step), [argv[0], *commands.break_lock()], env, None)
+        if is_cache:
+            locks.remove(Path(place))  # borg's own command would break the repository's lock too
+        else:
+            self._start(_breaking(step), [argv[0], *commands.break_lock()], env, None)
         return self._try_passphrases(step, argv, env)
 
     # --- after ------------------------------------------------------------------------------------

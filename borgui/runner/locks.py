@@ -1,4 +1,4 @@
-"""Whose lock a local repository has, and whether its owner is known to be dead.
+"""Whose lock a local repository or borg's cache has, and whether its owner is known to be dead.
 
 Borg 1.x: a folder ``lock.exclusive`` holding a file ``HOSTID.PID-THREAD``, and ``lock.roster``,
 JSON ``{"exclusive": [[hostid, pid, thread]], "shared": […]}``.
@@ -8,6 +8,7 @@ has been given to another process since, which in a container is the rule after 
 
 import json
 import re
+import shutil
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +16,7 @@ from pathlib import Path
 from borgui.runner import process
 
 _NAME = re.compile(r"(?P<host>.+)\.(?P<pid>\d+)-[0-9a-f]+")
+_PLACE = re.compile(r"acquire the lock (?P<place>/.+)/lock(?:\.exclusive)? \(timeout\)")
 _SLACK = 2.0
 """Seconds by which a start time computed from ticks may be off."""
 
@@ -37,15 +39,28 @@ class Owner:
         return not _is_borg(self.pid, program) or _started(found) > self.since + _SLACK
 
 
-def owners(repository: Path) -> list[Owner]:
-    """Everyone who holds the lock of ``repository``, as far as it can be read."""
-    return list(dict.fromkeys([*_exclusive(repository), *_roster(repository)]))
+def place_in(said: str) -> str | None:
+    """The folder whose lock borg says it could not have; on another machine, if the repository
+    is. None where it says nothing of the kind."""
+    match = _PLACE.search(said)
+    return match["place"] if match else None
 
 
-def _exclusive(repository: Path) -> list[Owner]:
+def owners(folder: Path) -> list[Owner]:
+    """Everyone who holds the lock of ``folder``, as far as it can be read."""
+    return list(dict.fromkeys([*_exclusive(folder), *_roster(folder)]))
+
+
+def remove(folder: Path) -> None:
+    """Break the lock of ``folder``, as borg does it. Raises OSError."""
+    (folder / "lock.roster").unlink(missing_ok=True)
+    shutil.rmtree(folder / "lock.exclusive", ignore_errors=True)
+
+
+def _exclusive(folder: Path) -> list[Owner]:
     found = []
     try:
-        files = list((repository / "lock.exclusive").iterdir())
+        files = list((folder / "lock.exclusive").iterdir())
     except OSError:
         return []
     for file in files:
@@ -55,8 +70,8 @@ def _exclusive(repository: Path) -> list[Owner]:
     return found
 
 
-def _roster(repository: Path) -> list[Owner]:
-    file = repository / "lock.roster"
+def _roster(folder: Path) -> list[Owner]:
+    file = folder / "lock.roster"
     try:
         roster = json.loads(file.read_bytes())
         entries = [entry for kind in ("exclusive", "shared") for entry in roster.get(kind, [])]

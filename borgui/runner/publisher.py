@@ -30,6 +30,8 @@ class Publisher:
 
     def __init__(self, redis: Redis, job: int, attempt: int) -> None:
         self.cancelled = False
+        self.is_away = False
+        """Whether Redis did not answer the last time it was asked."""
         self._redis = redis
         self._job = job
         self._attempt = attempt
@@ -38,10 +40,10 @@ class Publisher:
         self._log: JobLog | None = None
         self._sent_base = self._sent_end = -1
         self._next = self._next_whole = 0.0
-        self._is_away = False
 
     def take_over(self) -> int | None:
-        """Read what control has announced: the attempt it means, ``None`` when it is not known.
+        """Read what control has announced: the attempt it means, ``None`` when it is not known,
+        as while Redis is away.
 
         Its other facts are kept, so that they are there again after Redis was emptied.
         """
@@ -55,7 +57,8 @@ class Publisher:
             return None
         known = {live.as_text(name) or "": live.as_text(facts[name]) or "" for name in facts}
         self._state = known | self._state
-        self.cancelled = live.is_cancelled(flag, self._attempt)
+        self.is_away = False
+        self._heed(flag)
         return live.Live.decode(facts).attempt
 
     def follow(self, job_log: JobLog) -> None:
@@ -83,9 +86,9 @@ class Publisher:
             return False
         if is_whole:
             self._next_whole = moment + WHOLE
-        if self._is_away:
+        if self.is_away:
             log.info("job %s: Redis is back", self._job)
-        self._is_away = False
+        self.is_away = False
         return True
 
     def end(self, outcome: dict[str, Any]) -> bool:
@@ -116,10 +119,16 @@ class Publisher:
             if is_whole and "outcome" not in self._state:
                 pipeline.persist(live.job_key(self._job))
         answers = pipeline.execute()
-        self.cancelled = self.cancelled or live.is_cancelled(answers[0], self._attempt)
         self._dirty.clear()
+        self._heed(answers[0])
         if self._log is not None and measured > 0:
             self._check_log(self._log, answers[measured])
+
+    def _heed(self, flag: object) -> None:
+        """Take up the wish to cancel, and say so to those who see the hash alone."""
+        self.cancelled = self.cancelled or live.is_cancelled(flag, self._attempt)
+        if self.cancelled:
+            self.set(cancelling=True)
 
     def _send_log(self, pipeline: Pipeline, source: JobLog, *, is_whole: bool) -> None:
         """Put the log's news in the pipeline, last a command that answers the tail's length."""
@@ -143,9 +152,9 @@ class Publisher:
 
     def _failed(self, error: RedisError) -> None:
         """What Redis has is unknown now: the next write is a whole one."""
-        if not self._is_away:
+        if not self.is_away:
             log.warning("job %s: Redis is away: %s", self._job, error)
-        self._is_away = True
+        self.is_away = True
         self._sent_base = self._sent_end = -1
         self._next_whole = 0.0
         self._next = time.monotonic() + PAUSE

@@ -26,6 +26,8 @@ class Step:
     cwd: str | None = None
     stdin: bytes | None = None
     parameters: dict[str, Any] = field(default_factory=dict)
+    may_fail: bool = False
+    """Whether the job goes on, with a warning, when the program failed. Not for acts."""
 
     @property
     def local_repository(self) -> str | None:
@@ -76,6 +78,7 @@ def _step(raw: Mapping[str, Any]) -> Step:
         cwd=None if cwd is None else unpack(cwd),
         stdin=None if stdin is None else os.fsencode(unpack(stdin)),
         parameters=dict(raw.get("parameters") or {}),
+        may_fail=bool(raw.get("may_fail")),
     )
 
 

@@ -110,10 +110,13 @@ def run(
             watch.read()
         finally:
             watch.scan.stop()
-            if watch.stopped:
-                child.kill()  # what is left of its group; the leader's pid is still its own
-            code = child.popen.wait()
+        if watch.stopped:
+            child.kill()  # what is left of its group; the leader's pid is still its own
+    except BaseException:
+        child.kill()  # nobody reads what it prints any more, which it would wait for
+        raise
     finally:
+        code = child.popen.wait()
         child.close()
     return watch.conclude(code)
 
@@ -137,9 +140,10 @@ class _Watch:
         self._kill_at: float | None = None
         self._lines, self._printed = streams.Lines(), streams.Lines()
         self._answer = streams.Answer()
-        expected = _expected_size(step)
-        self._fold = ProgressFold(step.name, time.monotonic(), expected)
-        wanted = step.name == "create" and not expected
+        self._env = env
+        self._expected = _expected_size(step)
+        self._fold = ProgressFold(step.name, time.monotonic(), self._expected)
+        wanted = step.name == "create" and not self._expected
         self.scan = Scan.beside(step, env) if wanted else Scan.none()
 
     def read(self) -> None:
@@ -195,6 +199,9 @@ class _Watch:
 
     def _tick(self) -> float:
         now = time.monotonic()
+        if self._expected and self._fold.is_outgrown:
+            self._expected = None  # what the last archive says: they are counted, once
+            self.scan = Scan.beside(self._step, self._env)
         found = self.scan.take()
         if found is not None:
             self._fold.expect(found.original_size)

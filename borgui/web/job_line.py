@@ -156,6 +156,7 @@ def from_hash(job_id: int, known: Live) -> JobLine:
         message=known.progress_message,
         current_file=known.current_file,
         warning_count=known.warning_count,
+        cancelling=bool(known.cancelling),
         created_at=_time(known.created_at),
         started_at=_time(known.start_time),
         **_figures(known),

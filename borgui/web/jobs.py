@@ -29,7 +29,7 @@ from borgui.errors import Forbidden, NotFound
 from borgui.extensions import live_redis, queue_redis
 from borgui.jobs import KINDS, admission, dashboard, freeing, kind_of
 from borgui.jobs.history import Page
-from borgui.jobs.job import ENDED, Job, Status
+from borgui.jobs.job import ENDED, NOTE, Job, Status
 from borgui.live import Live
 from borgui.models import Archive, Session
 from borgui.security.access import can
@@ -145,20 +145,29 @@ def show(job_id: int) -> Response:
         live=known,
         stop_word=kind_of(row.kind).stop_word,
         consequence=kind_of(row.kind).after_failure,
-        warnings=row.warnings,
+        warnings=[each for each in row.warnings if each.get("msgid") != NOTE],
+        notes=[each["message"] for each in row.warnings if each.get("msgid") == NOTE],
         log=log,
         job_id=row.id,
         raw=_last_words(log.text) if log else "",
-        may_start=can(kind_of(row.kind).permission),
+        may_start=_may_start(row),
     )
 
 
 @jobs.get("/<int:job_id>/progress")
 def progress(job_id: int) -> Response:
-    """The partial that a job's own page asks for every second: while it runs, from Redis alone."""
+    """The partial that a job's own page asks for every second: while it runs, from Redis alone.
+
+    A hash that nobody writes any more is not believed: the row says what became of the job.
+    """
     browse, root = can(Permission.BROWSE), request.script_root
     state = job_line.read_live(lambda: live.read_state(live_redis(), job_id))
-    if state and state.get("status") == Status.RUNNING and state.get("kind"):
+    if (
+        state
+        and state.get("status") == Status.RUNNING
+        and state.get("kind")
+        and live.is_fresh(state.get("updated_at"))
+    ):
         status: str = Status.RUNNING
         html = _running(job_id, tuple(state.items()), int(time.time()), browse, root)
     else:
@@ -191,7 +200,8 @@ def log(job_id: int) -> AnyResponse:
     """What the log has from byte ``offset`` on; 204 while there is nothing new."""
     offset = max(request.args.get("offset", 0, type=int), 0)
     known = job_line.read_live(lambda: live.read(live_redis(), job_id))
-    row = None if known and known.status == Status.RUNNING else load(job_id, whole=True)
+    runs = known and known.status == Status.RUNNING and live.is_fresh(known.updated_at)
+    row = None if runs else load(job_id, whole=True)
     news = more_log(job_id, row, known, offset)
     if news.follows and not news.text:
         return Response(status=204)
@@ -252,6 +262,12 @@ def load(job_id: int, *, whole: bool = False) -> Job:
 def _require(row: Job) -> None:
     if not can(kind_of(row.kind).permission):
         raise Forbidden("forbidden", "Your role does not allow this.")
+
+
+def _may_start(row: Job) -> bool:
+    kind, repository = kind_of(row.kind), row.repository
+    is_done = kind.opens and repository is not None and repository.status == "ready"
+    return can(kind.permission) and not is_done
 
 
 def _id(text: str) -> int:

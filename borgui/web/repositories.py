@@ -87,6 +87,7 @@ def _show(
         labels={"sample": "Files"},
         proof=dashboard.proofs(session, repository_id).get(repository_id),
         newest=archives.items[0] if archives.items else None,
+        last_good=dashboard.last_good(session, repository_id),
         archive_count=archives.total,
         active=job_line.lines(dashboard.active(session, repository_id=repository_id)),
         ended=[job_line.from_row(row) for row in ended.items],

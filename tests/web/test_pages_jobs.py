@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -26,7 +27,8 @@ def announce(redis: Redis) -> Callable[..., None]:
     def write(job: int, **facts: Any) -> None:
         live.announce(redis, job, attempt=1, kind="backup", label="Backup",
                       repository_name="photos", repository_id=1)  # fmt: skip
-        redis.hset(live.job_key(job), mapping=live.encode({"status": "running", **facts}))
+        state = {"status": "running", "updated_at": live.timestamp(), **facts}
+        redis.hset(live.job_key(job), mapping=live.encode(state))
 
     return write
 
@@ -269,3 +271,59 @@ def test_pages_render_without_redis(admin: Someone, running: int, redis_server: 
         assert answer.status_code == 200, path
     assert "Redis cannot be reached." in admin.browser("GET", "/").text
     assert admin.browser("POST", f"/jobs/{running}/cancel").status_code == 503
+
+
+def test_what_opened_a_repository_is_not_run_again(admin: Someone, repository: int) -> None:
+    """It would fail, since the repository exists, and take the repository with it."""
+    job = add_job(kind="init", repository_id=repository, status=Status.FAILED)
+    assert "Run again" not in admin.browser("GET", f"/jobs/{job}").text
+    refused = admin.api("POST", f"/api/jobs/{job}/retry")
+    assert (refused.status_code, refused.json["error"]["code"]) == (409, "repository_ready")
+    assert admin.api("GET", f"/api/repositories/{repository}").json["status"] == "ready"
+
+
+def test_a_hash_that_nobody_writes_any_more_is_not_believed(
+    admin: Someone, failed: int, announce: Any
+) -> None:
+    """Its worker was killed: pages that show it as running find out and stop asking."""
+    old = live.timestamp(now() - timedelta(seconds=15 + 1))
+    announce(failed, updated_at=old, log_base=0, log_end=0)
+    alone = admin.browser("GET", f"/jobs/{failed}/progress", headers=HTMX)
+    assert "hx-get" not in root_of(alone.text)
+    assert alone.headers["HX-Trigger"] == "job-changed"
+    more = admin.browser("GET", f"/jobs/{failed}/log?offset=0", headers=HTMX)
+    assert more.status_code == 200
+    assert "hx-get" not in root_of(more.text)
+
+
+def test_a_job_that_is_being_cancelled_says_so_from_its_hash_too(
+    admin: Someone, running: int, announce: Any
+) -> None:
+    announce(running, cancelling=True)
+    alone = admin.browser("GET", f"/jobs/{running}/progress", headers=HTMX).text
+    assert ">cancelling</b>" in alone
+
+
+@pytest.mark.parametrize(("tries", "by"), [(0, "hand"), (1, "an automatic try")])
+def test_who_ran_a_job_again(
+    admin: Someone, repository: int, failed: int, tries: int, by: str
+) -> None:
+    job = add_job(repository_id=repository, trigger="retry", retry_of=failed, tries=tries)
+    page = admin.browser("GET", f"/jobs/{job}").text
+    assert f"<dd>{by}, again after <a" in page
+
+
+def test_what_borgui_did_besides_is_told_and_is_no_warning(
+    admin: Someone, viewer: Someone, repository: int
+) -> None:
+    note = "A stale lock of this machine was removed (process 7 on here)."
+    job = add_job(
+        repository_id=repository,
+        status=Status.COMPLETED,
+        warnings=[{"path": None, "message": note, "msgid": "borgui.note"}],
+    )
+    page = admin.browser("GET", f"/jobs/{job}").text
+    assert note in page
+    assert "warnings-card" not in page
+    assert "done with warnings" not in page
+    assert note not in viewer.browser("GET", f"/jobs/{job}").text

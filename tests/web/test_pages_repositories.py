@@ -12,9 +12,12 @@ from redis import Redis
 from sqlalchemy import event
 
 from borgui import live
+from borgui.jobs import dashboard
+from borgui.jobs.backup import expected
 from borgui.jobs.job import Job, Status
 from borgui.models import Archive, Repository, Session, Settings, now, read_settings
 from borgui.web.pages import PAGES
+from tests.web.test_api_archives import add_archive
 from tests.web.world import Someone, add_job, add_repository
 
 ODD = os.fsdecode(b"/srv/m\xfcsic")
@@ -318,3 +321,34 @@ def test_no_page_needs_what_the_policy_forbids(
 def test_every_area_is_registered() -> None:
     names = [blueprint.name for blueprint in PAGES]
     assert sorted(set(names)) == sorted(names)
+
+
+def test_the_last_good_backup_is_whole_and_not_empty(admin: Someone, repository: int) -> None:
+    """And the measure of the next one. Newer: the archive of a backup that failed, one whose job
+    is forgotten, both empty, and two that borg has not finished."""
+    done, failed = (
+        add_job(repository_id=repository, status=status, sources_digest="same")
+        for status in (Status.COMPLETED, Status.FAILED)
+    )
+    archives = (
+        ("good", done, 8),
+        ("empty", failed, 0),
+        ("forgotten", None, 0),
+        ("a.checkpoint", None, 7),
+        ("a.checkpoint.1", None, None),
+    )
+    assert dashboard.last_good(Session(), repository) is None
+    for day, (name, job, nfiles) in enumerate(archives, start=1):
+        add_archive(repository, name, day=day, job_id=job, nfiles=nfiles, original_size=90 + day)
+    row = Session.get(Repository, repository)
+    assert row is not None
+    assert expected(Session(), row, "same") == {"original_size": 91, "nfiles": 8}
+    (found,) = dashboard.summaries(Session(), [])
+    assert (found.archive_name, found.archive_count) == ("good", len(archives))
+    kept = dashboard.last_good(Session(), repository)
+    assert kept is not None
+    assert kept.name == "good"
+    page = admin.browser("GET", f"/repositories/{repository}").text
+    assert f"{kept.start:%Y-%m-%dT%H:%M}" in page
+    add_archive(repository, "imported.checkpoints", day=9)
+    assert dashboard.last_good(Session(), repository) != kept

@@ -15,6 +15,7 @@ from sqlalchemy import event, select, text, update
 
 from borgui import live, queueing
 from borgui.config import Config
+from borgui.control import calls
 from borgui.errors import Conflict
 from borgui.jobs import admission, kind_of, lanes
 from borgui.jobs import reconcile as reconciling
@@ -344,6 +345,25 @@ def test_what_borg_cannot_be_given_is_refused_with_the_reason(given: Context, qu
     assert job_fields(job, browse=False)["error_message"] == job.error_message
 
 
+def test_what_was_done_besides_is_kept_and_not_counted(given: Context, queue: Redis) -> None:
+    job = add(repository("one"))
+    admit(given, queue)
+    warning = {"path": "/x", "message": "gone", "msgid": None}
+    end(given, job, warnings=[warning], warning_count=1, notes=["A stale lock was removed."])
+    assert fresh(job).warning_count == 1
+    note = {"path": None, "message": "A stale lock was removed.", "msgid": "borgui.note"}
+    assert job.warnings == [warning, note]
+
+
+@pytest.mark.parametrize("status", ["failed", "cancelled"])
+def test_an_ended_job_has_no_time_left(given: Context, queue: Redis, status: str) -> None:
+    job = add(repository("one"))
+    admit(given, queue)
+    end(given, job, status, progress={"nfiles": 7, "eta_seconds": 12})
+    found = job_fields(fresh(job), browse=True)
+    assert (found["nfiles"], found["eta_seconds"]) == (7, None)
+
+
 # --- reconcile ------------------------------------------------------------------------------------
 
 
@@ -371,6 +391,10 @@ def test_a_job_that_vanished_is_failed_when_several_reports_miss_it(
     found = [sweep(given, queue, memory) for _ in range(3)]
     assert found == [[], [], [job.id]]
     assert (fresh(job).error_code, job.error_message) == ("worker_killed", "The worker was killed.")
+    state = live.read(queue, job.id)
+    assert state is not None
+    assert state.status == "failed", "who looks at the hash alone must see it too"
+    assert 0 < queue.ttl(live.job_key(job.id)) <= live.DAY
 
 
 def test_nothing_is_failed_soon_after_redis_was_emptied(given: Context, queue: Redis) -> None:
@@ -449,6 +473,54 @@ def test_the_lane_of_a_silent_machine_is_kept(given: Context, queue: Redis) -> N
     assert admit(given, queue) == [following.id]
 
 
+def test_a_machine_whose_workers_are_gone_is_given_nothing(given: Context, queue: Redis) -> None:
+    calls.configure(given.config, given.keys, queue)
+    job = add(repository("one"))
+    report(queue)
+    for workers, reason in ((0, "waits for a worker: none runs on local"), ("", None)):
+        queue.hset(live.machine_key("local"), "workers", workers)
+        calls.admit()
+        assert fresh(job).wait_reason == reason
+    assert job.admitted_at is not None, "as many as are configured, where it does not say"
+
+
+@pytest.mark.parametrize("cancelled", [False, True])
+def test_what_a_silent_machine_has_not_fetched_waits_again(
+    given: Context, queue: Redis, cancelled: bool
+) -> None:
+    """It says why, can be cancelled, and keeps nobody waiting who need not."""
+    memory = reconciling.Memory()
+    job = add(repository("one"))
+    admit(given, queue)
+    reconciling.reconcile(given, queue, memory)
+    assert fresh(job).status == Status.PENDING
+    if cancelled:
+        admission.cancel(Session(), queue, job)
+    else:
+        memory.began_at = now() - reconciling.SILENCE - timedelta(seconds=1)
+    assert reconciling.reconcile(given, queue, memory) == ([job.id] if cancelled else [])
+    assert called(queue) == set()
+    if cancelled:
+        assert fresh(job).status == Status.CANCELLED
+        return
+    assert fresh(job).admitted_at is None
+    assert admission.admit(given, queue, {}) == []
+    assert fresh(job).wait_reason == "waits for a worker: none answers on local"
+    assert admit(given, queue) == [job.id]
+    assert (called(queue), fresh(job).attempt) == ({queueing.run_id(job.id, 2)}, 2)
+
+
+def test_what_a_silent_machine_has_fetched_may_run_there(given: Context, queue: Redis) -> None:
+    memory = reconciling.Memory()
+    job = add(repository("one"))
+    admit(given, queue)
+    queueing.queue(queue, "local-default").empty()
+    memory.notice(reconciling.redis_identity(queue))
+    memory.began_at = now() - reconciling.SILENCE - timedelta(seconds=1)
+    assert reconciling.reconcile(given, queue, memory) == [job.id]
+    assert (fresh(job).error_code, job.lane_held) == ("machine_silent", True)
+
+
 def test_an_admin_frees_the_lane_of_a_silent_machine(given: Context, queue: Redis) -> None:
     memory = reconciling.Memory()
     where = repository("one")
@@ -490,6 +562,32 @@ def test_one_row_that_cannot_be_settled_keeps_no_other_from_it(
     )
     sweep(given, queue, memory)
     assert [fresh(job).status for job in jobs] == [Status.FAILED, Status.COMPLETED]
+
+
+def test_time_that_is_up_is_no_fault_of_the_job(
+    given: Context, queue: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Control's calls have a time limit; where it strikes says nothing of the job at hand."""
+    job = add(repository("one"))
+    admit(given, queue)
+    waiting = add(repository("two"))
+
+    def slow(*_given: object) -> None:
+        raise queueing.TimeUp
+
+    outcome = {"attempt": 1, "machine": "local", "status": "completed"}
+    with monkeypatch.context() as patch:
+        patch.setattr(reconciling, "finish", slow)
+        with pytest.raises(queueing.TimeUp):
+            reconciling.settle_outcome(given, queue, job.id, outcome)
+        patch.setattr(admission, "seal_spec", slow)
+        with pytest.raises(queueing.TimeUp):
+            admit(given, queue)
+        Session.rollback()
+    assert (fresh(job).status, fresh(waiting).status) == (Status.PENDING, Status.PENDING)
+    assert reconciling.settle_outcome(given, queue, job.id, outcome)
+    assert fresh(job).status == Status.COMPLETED
+    assert admit(given, queue) == [waiting.id]
 
 
 def test_a_sweep_holds_no_lock_when_it_ends(given: Context, queue: Redis) -> None:

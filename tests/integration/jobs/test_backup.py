@@ -100,3 +100,56 @@ def test_the_same_key_is_the_same_job(product: Product, source: Path, tmp_path: 
     assert first.json == again.json
     assert other.json["job_id"] != first.json["job_id"]
     product.wait_job(other.json["job_id"])
+
+
+def test_the_secret_key_stays_out_by_whatever_way_its_folder_is_reached(
+    product: Product, tmp_path: Path
+) -> None:
+    """A folder on the way to the source is a link: borg sees paths that the key does not have."""
+    (tmp_path / "link").symlink_to(product.data_dir.parent)
+    own = tmp_path / "link" / product.data_dir.name
+    for name, more in (("own", {}), ("whole", {"include_secret_key": True})):
+        repo_id = product.add_repository(name, tmp_path / name, [own], **more)
+        job = product.wait_job(product.back_up(repo_id))
+        command = ("list", "--short", f"::{job['archive_name']}")
+        inside = borg(tmp_path / name, *command, home=tmp_path).splitlines()
+        assert f"{own}/borgui.db"[1:] in inside
+        assert (f"{own}/secret.key"[1:] in inside) is bool(more)
+
+
+def test_another_repository_at_the_same_path(
+    product: Product, source: Path, tmp_path: Path
+) -> None:
+    """Two disks take turns: what one holds is never listed as the other's."""
+    path = tmp_path / "repository"
+    repo_id = product.add_repository("rotated", path, [source])
+    assert product.wait_job(product.back_up(repo_id))["status"] == "completed"
+    where = f"/api/repositories/{repo_id}"
+    before = product.get(f"{where}/archives").json
+    path.rename(tmp_path / "first")
+    borg(path, "init", "-e", "repokey", home=tmp_path)
+
+    refresh = product.post(f"{where}/refresh").json["job_id"]
+    for job in (product.back_up(repo_id), refresh):
+        ended = product.wait_job(job)
+        assert (ended["status"], ended["error_code"]) == ("failed", "repository_changed")
+    assert product.get(f"{where}/archives").json == before
+
+
+def test_what_was_accepted_at_an_import_does_not_stay_accepted(
+    product: Product, tmp_path: Path
+) -> None:
+    """Else a repository without encryption could take the place of this one unasked."""
+    borg(tmp_path / "old", "init", "-e", "repokey", home=tmp_path)
+    body = {
+        "name": "old",
+        "mode": "import",
+        "path": str(tmp_path / "old"),
+        "passphrase": "s3cret phrase",
+        "accept_unencrypted": True,
+        "accept_relocated": True,
+    }
+    added = product.post("/api/repositories", body).json
+    assert product.wait_job(added["job_id"])["status"] == "completed"
+    found = product.get(f"/api/repositories/{added['id']}").json
+    assert (found["accept_unencrypted"], found["accept_relocated"]) == (False, False)

@@ -1,4 +1,5 @@
-"""What borg did although its job did not complete is seen: the archives are listed anew, once.
+"""What borg did although its job did not complete is seen: the archives are listed anew, once; a
+repository that an init had made is opened by the next try.
 
 Borg is the real one, run by a script that can end itself, or wait, when borg has done its work.
 """
@@ -220,3 +221,81 @@ def test_one_refresh_that_waits_is_enough(product: Product, place: int, tricks: 
     assert product.wait_job(waiting)["status"] == "completed"
     assert [each["id"] for each in refreshes(product, place)] == [waiting]
     is_there(product, place, ended)
+
+
+def add(product: Product, folder: Path, encryption: str) -> tuple[int, dict[str, Any]]:
+    """A new repository whose init has ended; its id and that job."""
+    body: dict[str, Any] = {
+        "name": f"{folder.name} {encryption}",
+        "path": str(folder / "new"),
+        "encryption": encryption,
+    }
+    if encryption != "none":
+        body["passphrase"] = "s3cret phrase"
+    answer = product.post("/api/repositories", body)
+    return int(answer.json["id"]), product.wait_job(answer.json["job_id"])
+
+
+def again(product: Product, repo_id: int, job: dict[str, Any]) -> tuple[dict[str, Any], str]:
+    """The job run again to its end, and the state of its repository then."""
+    answer = product.post(f"/api/jobs/{job['id']}/retry")
+    assert answer.status == 202
+    ended = product.wait_job(answer.json["job_id"])
+    return ended, product.get(f"/api/repositories/{repo_id}").json["status"]
+
+
+@pytest.mark.parametrize(
+    ("encryption", "command"), [("none", "list"), ("repokey", "list"), ("repokey", "init")]
+)
+def test_an_init_that_ends_after_its_repository_was_made(
+    product: Product, tricks: Tricks, tmp_path: Path, encryption: str, command: str
+) -> None:
+    tricks.set(command, "kill")
+    repo_id, job = add(product, tmp_path, encryption)
+    tricks.none()
+    assert job["status"] == "failed"
+    job, status = again(product, repo_id, job)
+    assert (job["status"], status) == ("completed", "ready")
+
+
+@pytest.mark.parametrize(
+    ("encryption", "code"),
+    [
+        ("none", "unencrypted_unknown"),
+        ("repokey", "passphrase_wrong"),
+        ("repokey-blake2", "repository_exists"),
+    ],
+)
+def test_a_strangers_repository_is_not_taken_for_the_one_an_init_made(
+    product: Product, tricks: Tricks, tmp_path: Path, source: Path, encryption: str, code: str
+) -> None:
+    """Without a passphrase, with another one, with the same one and an archive."""
+    tricks.set("init", "refuse")
+    repo_id, job = add(product, tmp_path, encryption)
+    tricks.none()
+    same = "s3cret phrase" if code == "repository_exists" else "another one"
+    new = tmp_path / "new"
+    borg(new, "init", "-e", encryption, home=tmp_path, passphrase=same)
+    if code == "repository_exists":
+        borg(new, "create", "::one", str(source), home=tmp_path, passphrase=same)
+    job, status = again(product, repo_id, job)
+    assert (job["status"], job["error_code"], status) == ("failed", code, "error")
+
+
+def test_a_repository_is_imported_although_an_archive_cannot_be_described(
+    product: Product, tricks: Tricks, tmp_path: Path, source: Path
+) -> None:
+    """A warning, and what is whole can be restored; the same at a refresh."""
+    path = tmp_path / "old"
+    borg(path, "init", "-e", "none", home=tmp_path)
+    borg(path, "create", "::one", str(source), home=tmp_path)
+    tricks.set("info", "refuse")
+    body = {"name": "old", "mode": "import", "path": str(path), "accept_unencrypted": True}
+    added = product.post("/api/repositories", body).json
+    imported = product.wait_job(added["job_id"])
+    refresh = product.post(f"/api/repositories/{added['id']}/refresh").json["job_id"]
+    for ended in (imported, product.wait_job(refresh)):
+        assert (ended["status"], ended["warning_count"]) == ("completed", 1), ended
+    assert product.get(f"/api/repositories/{added['id']}").json["status"] == "ready"
+    assert names(product, added["id"]) == ["one"]
+    tricks.none()

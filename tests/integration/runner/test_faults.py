@@ -1,8 +1,10 @@
 """What becomes of a job when something around it is killed, stopped, emptied or full."""
 
 import os
+import shutil
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,8 +15,9 @@ import pytest
 from borgui import live, queueing
 from borgui.borg import commands
 from borgui.config import Config
+from borgui.runner import context, process, program
 from borgui.runner import machine as machine_module
-from borgui.runner import process, program
+from borgui.runner.horse import Horse
 from tests.integration.runner.machine_at_work import Machine, create, shell, step, wait_for
 
 
@@ -136,6 +139,21 @@ def test_redis_stopped_for_20_seconds(
     assert machine.run([], 2)["status"] == "completed", "the worker has survived"
 
 
+def test_redis_away_at_the_beginning(machine: Machine, redis_server: Any) -> None:
+    """It alone knows that another attempt counts by now: it is waited for."""
+    context.configure(machine.config, machine.url)
+    live.announce(machine.redis, 1, attempt=2)
+    redis_server.stop()
+    taken: list[bool] = []
+    first = threading.Thread(target=lambda: taken.append(Horse(context.get(), 1, 1).take()))
+    first.start()
+    first.join(1)
+    assert taken == []
+    redis_server.start()
+    first.join(10)
+    assert taken == [False]
+
+
 def test_redis_away_at_the_end(
     machine: Machine, worker: int, redis_server: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -200,6 +218,27 @@ def test_stale_lock_is_broken(
     assert result["status"] == "completed"
     assert f"process {stranger}" in result["notes"][0]
     assert "stale lock" in result["log"]
+
+
+def test_stale_lock_of_borgs_cache_is_removed(
+    machine: Machine, worker: int, repository: Path, source: Path, stranger: int
+) -> None:
+    """It is found by borg's own words, so wherever the repository lies. While its owner may live,
+    it is named, and not called the repository's."""
+    machine.run([create(repository, source)])
+    (cache,) = (machine.config.borg_home / "cache").glob("*/config")
+    hold_lock(cache.parent, f"other.example.org@123.{stranger}-0")
+    result = machine.run([create(repository, source, name="b")], job=2)
+    assert (result["error_code"], result["retryable"]) == ("lock_timeout", True)
+    assert "borg's cache" in result["error_message"]
+    assert f"process {stranger} on other" in result["error_message"]
+
+    shutil.rmtree(cache.parent / "lock.exclusive")
+    hold_lock(cache.parent, f"{program.host_id(machine.config)}.{stranger}-0")
+    result = machine.run([create(repository, source, name="c")], job=3)
+    assert result["status"] == "completed"
+    assert f"lock of borg's cache was removed (process {stranger}" in result["notes"][0]
+    assert "break-lock" not in result["log"]
 
 
 def test_foreign_lock_is_left_alone(

@@ -156,6 +156,7 @@ def test_sigterm_ignored(machine: Machine, worker: int) -> None:
     result = machine.await_outcome()
 
     assert (result["status"], result["exit_code"]) == ("cancelled", -9)
+    assert machine.state().cancelling, "pages that read the hash alone must know"
     assert not child.is_alive()
     wait_for(lambda: not Path(f"/proc/{grandchild}").exists())
 

@@ -91,3 +91,18 @@ def test_total_makes_the_percentage(
     machine.send(machine.seal([create(repository, slow_source)]))
 
     assert wait_for(lambda: machine.state().eta_seconds)
+
+
+def test_sources_that_have_grown_are_counted(
+    machine: Machine, worker: int, repository: Path, slow_source: Path
+) -> None:
+    """The last archive's size says nothing any more, once borg has read more than that."""
+    made = create(repository, slow_source)
+    made["parameters"] |= {"expected": {"original_size": 1_000_000, "nfiles": 1}}
+    machine.send(machine.seal([made]))
+
+    def is_known() -> bool:
+        state = machine.state()
+        return (state.original_size or 0) > 2_000_000 and bool(state.eta_seconds)
+
+    wait_for(is_known)

@@ -161,6 +161,25 @@ def test_nothing_readable(version: str) -> None:
     assert verdict.warning_count == 1
 
 
+@pytest.mark.parametrize(
+    ("version", "name"), [each for each in all_names() if "file-changed" in each[1]]
+)
+def test_a_source_that_is_a_file_and_changed_was_read(version: str, name: str) -> None:
+    case = load(version, name)
+    source = "/srv/changing/growing.log"
+    verdict = judge("create", case.exit_code, case.evidence, created=created(1), sources=[source])
+    assert (verdict.status, verdict.warning_count) == ("completed", 1)
+    assert verdict.unread_sources == ()
+
+
+def test_unread_sources_fail_nothing_where_files_were_stored() -> None:
+    """What lies in a folder that a warning names may be in the archive."""
+    evidence = Evidence()
+    evidence.feed(LogMessage("WARNING", "borg.archiver", "/srv: scandir: [Errno 5] I/O error"))
+    verdict = judge("create", 1, evidence, created=created(3), sources=["/srv"])
+    assert (verdict.status, verdict.unread_sources) == ("completed", ("/srv",))
+
+
 def test_empty_source_is_no_failure() -> None:
     verdict = judge("create", 0, Evidence(), created=created(0), sources=["/srv"])
     assert verdict == Verdict("completed")
