@@ -18,6 +18,7 @@ from borgui.borg.causes import (
     BY_TEXT,
     CONNECTION_LOST,
     CRASHED,
+    DISK_FULL,
     FAILED,
     NO_ANSWER,
     NOTHING_READABLE,
@@ -202,7 +203,12 @@ def _cause(exit_code: int, evidence: Evidence) -> Cause:
         cause = BY_MSGID.get(error.msgid or "")
         if cause is not None:
             return _remote_cause(evidence) if cause is CONNECTION_LOST else _refine(cause, error)
-    return _by_text(evidence) or BY_EXIT_CODE.get(exit_code) or _unknown(evidence)
+    return (
+        _by_text(evidence)
+        or BY_EXIT_CODE.get(exit_code)
+        or _warned_of(evidence)
+        or _unknown(evidence)
+    )
 
 
 def _refine(cause: Cause, error: LogMessage) -> Cause:
@@ -221,6 +227,12 @@ def _remote_cause(evidence: Evidence) -> Cause:
 def _by_text(evidence: Evidence) -> Cause | None:
     said = "\n".join([*(error.message for error in evidence.errors), *evidence.plain])
     return next((cause for text, cause in BY_TEXT if text in said), None)
+
+
+def _warned_of(evidence: Evidence) -> Cause | None:
+    """A full disk, where borg has warned of it and then failed while it cleared up."""
+    is_full = any("No space left on device" in each.message for each in evidence.warnings)
+    return DISK_FULL if is_full else None
 
 
 def _unknown(evidence: Evidence) -> Cause:

@@ -75,6 +75,11 @@ def size(count: float | None) -> Markup:
     return Markup(f'<span title="{int(count):,} bytes">{size_text(count)}</span>')  # noqa: S704
 
 
+def sentence(text: str) -> str:
+    """``waits for backup #12`` as a sentence: ``Waits for backup #12.``"""
+    return f"{text[:1].upper()}{text[1:].removesuffix('.')}."
+
+
 def size_text(count: float) -> str:
     """``1.23 GB``: borg's own rounding (``borg.helpers.format_file_size``)."""
     if abs(count) < 1000:

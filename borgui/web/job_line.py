@@ -135,7 +135,7 @@ class JobLine:
     def says(self) -> str:
         """The one line of what it does now, or how it ended, without any file name."""
         if self.status == Status.PENDING:
-            return self.wait_reason or "Waits for a worker."
+            return filters.sentence(self.wait_reason or "waits for a worker")
         if self.status == Status.RUNNING:
             return self.did or self.message or "No live progress yet."
         if self.status == Status.FAILED:

@@ -285,7 +285,7 @@ def _known(value: str | None, allowed: set[str]) -> str | None:
 def verdict(line: JobLine, row: Job) -> str:
     """One sentence under the title: how it stands."""
     if line.status == Status.PENDING:
-        return row.wait_reason or "It waits for a worker."
+        return filters.sentence(row.wait_reason or "it waits for a worker")
     if line.status == Status.RUNNING:
         return "It is being cancelled." if line.cancelling else "It is running now."
     if line.status == Status.FAILED:

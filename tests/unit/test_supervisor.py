@@ -92,15 +92,15 @@ class Parent:
         self.folder = folder
         self.process: subprocess.Popen[bytes]
 
-    def start(self, *, leaving: str = "pass", more: str = "") -> None:
+    def start(self, *, leaving: str = "pass", more: str = "", said: Path | None = None) -> None:
         text = PARENT.replace("LEAVING", leaving).replace("MORE", more)
         (self.folder / "parent.py").write_text(text)
-        with (self.folder / "said").open("wb") as said:
+        with (said or self.folder / "said").open("wb") as stderr:
             self.process = subprocess.Popen(
                 ["/bin/sh", "-c", WRAPPER, "sh", str(self.folder), sys.executable],
                 cwd=ROOT,
                 env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
-                stderr=said,
+                stderr=stderr,
             )
         for name in ("before", "later", "first", "second"):
             self.of(name)
@@ -177,3 +177,16 @@ def test_a_child_that_may_not_be_signalled_keeps_nobody(parent: Parent) -> None:
     assert parent.ended[:1] == ["second"]
     said = (parent.folder / "said").read_text()
     assert f"process {refused.pid} cannot be sent SIGTERM: Operation not permitted" in said
+
+
+def test_a_full_disk_under_its_output_ends_nothing(parent: Parent) -> None:
+    """What it cannot say that it starts again is started again all the same."""
+    parent.start(said=Path("/dev/full"))
+    first = parent.of("first")
+    first.kill()
+    noted = parent.folder / "first"
+    wait_for(lambda: noted.read_text().strip() != str(first.pid), 10, "it is not started again")
+    assert parent.of("first").is_running()
+    parent.process.terminate()
+    parent.process.wait(30)  # Python makes its own exit code of output it cannot flush
+    assert parent.ended == ["first", "second"]

@@ -78,7 +78,8 @@ def test_the_data_folder_is_full(tmp_path: Path, sources: dict[str, Path]) -> No
         ended = settled(product, job)
         assert ended["status"] in {"completed", "failed"}, ended
         if ended["status"] == "failed":
-            assert ended["error_code"] == "disk_full"
+            log = product.get(f"/api/jobs/{job}/log?follow=false").body.decode()
+            assert ended["error_code"] == "disk_full", log
         if refused.status == 202:
             settled(product, refused.json["job_id"], 60)
         product.wait_healthy(30)

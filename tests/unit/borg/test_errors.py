@@ -246,3 +246,13 @@ def test_what_is_said_of_the_archive_of_a_backup_that_failed(
     told = str(judge("create", exit_code, evidence).error_message)
     assert ("No new archive was made" in told) is is_sure
     assert ("whether a new one was made" in told) is not is_sure
+
+
+def test_a_full_disk_that_was_warned_of_is_why_borg_crashed() -> None:
+    evidence = Evidence()
+    full = "No space left on device, cleaning up partial transaction to free space."
+    crash = "Traceback (most recent call last):\nAssertionError"
+    evidence.feed(LogMessage("ERROR", "borg.archiver", crash))
+    assert judge("create", 2, evidence).error_code == "borg_crashed"
+    evidence.feed(LogMessage("WARNING", "borg.repository", full))
+    assert judge("create", 2, evidence).error_code == "disk_full"
