@@ -1,6 +1,7 @@
 """Files come back as they were, nothing that is there is lost, and every end says what is true."""
 
 import base64
+import json
 import os
 import shutil
 import subprocess
@@ -490,6 +491,11 @@ def test_cancel_names_the_half_written_file(
     assert job["warnings"][-1]["path"] == str(partial)
 
 
+def files_told(marker: Path) -> int:
+    """What of a restore its outcome would say if it were killed now."""
+    return int(json.loads(marker.read_text())["told"].get("nfiles", 0))
+
+
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_a_killed_worker_leaves_nothing_behind(
     big_source: Path, tmp_path: Path, overwrite: bool
@@ -500,6 +506,9 @@ def test_a_killed_worker_leaves_nothing_behind(
         archive = backed_up(product, repo_id)
         job_id = start(product, archive, out, overwrite=overwrite)
         under_way(product, job_id)
+        if overwrite:
+            marker = product.data_dir / "run" / f"{job_id}-1.restore"
+            wait_for(lambda: files_told(marker) >= 1, 20, "nothing is told")
         product.kill_all()
         if not overwrite:
             assert trees.staged(out) != []
