@@ -22,6 +22,11 @@ FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 """How a folder is opened whose name another may have turned into a link meanwhile."""
 
 
+def allows(path: str, mode: int) -> bool:
+    """As ``os.access``, but the capabilities count that a worker may have without being root."""
+    return os.access(path, mode, effective_ids=True)
+
+
 def names(folder: int | str) -> list[str]:
     """What lies in a folder, given open or by its path."""
     return os.listdir(folder)  # noqa: PTH208 - pathlib knows neither open folders nor odd bytes
