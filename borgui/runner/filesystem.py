@@ -15,7 +15,7 @@ _GETFLAGS, _SETFLAGS = 0x80086601, 0x40086602
 """FS_IOC_GETFLAGS and FS_IOC_SETFLAGS of linux/fs.h."""
 _BINDING = 0x10 | 0x20
 """FS_IMMUTABLE_FL, FS_APPEND_FL: with one of them nothing can be renamed or removed."""
-_KEPT = _BINDING | 0x40
+KEPT = _BINDING | 0x40
 """Those that borg restores: FS_NODUMP_FL too."""
 
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -116,6 +116,6 @@ def read_flags(descriptor: int) -> int:
 def write_flags(descriptor: int, flags: int) -> None:
     """Set the flags that a restore brings back; the others stay. OSError where that is refused."""
     present = read_flags(descriptor)
-    wanted = (present & ~_KEPT) | (flags & _KEPT)
+    wanted = (present & ~KEPT) | (flags & KEPT)
     if wanted != present:
         fcntl.ioctl(descriptor, _SETFLAGS, struct.pack("l", wanted))
