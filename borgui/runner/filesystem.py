@@ -104,6 +104,24 @@ def _loosen(folder: int, name: bytes, mode: int) -> tuple[int, int]:
     return descriptor, had
 
 
+def disarm(path: str) -> bool:
+    """Take the set-user-id and set-group-id bits off a regular file; whether it had one."""
+    try:
+        found = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        mode = os.fstat(found).st_mode
+        if not stat.S_ISREG(mode) or not mode & (stat.S_ISUID | stat.S_ISGID):
+            return False
+        os.chmod(f"/proc/self/fd/{found}", stat.S_IMODE(mode) & 0o1777)  # noqa: PTH101
+    except PermissionError:
+        return False  # it is not ours: what was there before
+    finally:
+        os.close(found)
+    return True
+
+
 def read_flags(descriptor: int) -> int:
     """The flags of an open file or folder; 0 where the file system has none."""
     try:

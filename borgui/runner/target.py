@@ -163,14 +163,15 @@ def check_usable(folder: str) -> None:
         raise FailedError(
             "destination_read_only", "The file system of the destination is mounted read-only."
         )
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise FailedError("destination_not_writable", "borgui may not write to the destination.")
 
 
-def free(folder: str) -> int:
-    """Bytes that can be written there."""
+def lack(folder: str, size: int) -> str | None:
+    """What to say where ``size`` bytes do not fit there; None where they do."""
     found = os.statvfs(folder)
-    return found.f_bavail * found.f_frsize
+    free = found.f_bavail * found.f_frsize
+    if size <= free:
+        return None
+    return f"It needs {size_text(size)} and {size_text(free)} is free at the destination."
 
 
 def identities(folders: Iterable[str]) -> frozenset[tuple[int, int]]:
