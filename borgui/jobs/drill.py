@@ -17,7 +17,7 @@ from borgui.jobs.kind import Context, Kind, Outcome, Refused, Route, Step, one_a
 from borgui.jobs.of_archive import OfArchive, archive_of, looked_up
 from borgui.jobs.outcomes import told
 from borgui.jobs.selecting import decoded_paths
-from borgui.jobs.steps import borg_step, encode, repository_of, verify_step
+from borgui.jobs.steps import borg_step, encode, repository_of
 from borgui.models import Archive, Repository
 from borgui.models.types import PathList
 from borgui.security.permissions import Permission
@@ -124,10 +124,8 @@ def _steps(context: Context, job: DrillJob) -> list[Step]:
         "sample": job.sample,
         "sources_b64": [encode(path) for path in repository.source_directories],
     }
-    argv = commands.list_archive(archive.name)
     return [
-        verify_step(repository, [archive]),
-        borg_step("drill", repository, argv, parameters=parameters),
+        borg_step("drill", repository, commands.list_archive(archive.name), parameters=parameters)
     ]
 
 
