@@ -32,8 +32,14 @@ CHECKSUMS: Final = "{type}{mode}\t{health}\t{sha256}\t{bpath!r}{NL}"
 """With borg's own checksum, for which it reads the contents; :func:`parse_checksum` reads it."""
 
 
-PLACES: Final = "{type}{mode}\t{source!r}\t{bpath!r}{NL}"
+PLACES: Final = (
+    "{type}{mode}\t{archiveid:.16}\t{size}\t{source!r}\t{bpath!r}"
+    "\t{uid}\t{gid}\t{user!r}\t{group!r}{NL}"
+)
 """What an extraction would make and where; :func:`parse_place` reads it."""
+
+ID_LETTERS: Final = 16
+"""So much of an archive's id stands in each line: enough to tell it from another."""
 
 
 class ListingError(ValueError):
@@ -131,8 +137,8 @@ def parse_head(text: str) -> Head:
             types[2:],
             int(uid),
             int(gid),
-            unquote(user) if user[:1] in ("'", '"') else "",
-            unquote(group) if group[:1] in ("'", '"') else "",
+            _name(user),
+            _name(group),
         )
     except (ValueError, IndexError) as error:
         raise ListingError(f"not a line of borg list: {text[:200]!r}") from error
@@ -159,22 +165,50 @@ def parse_checksum(line: str) -> Checksum:
 
 
 class Place(NamedTuple):
-    """An item as an extraction makes it. ``kind`` and ``source`` as those of :class:`Attributes`
-    (``l`` for a symbolic link)."""
+    """An item as an extraction makes it. ``kind``, ``source``, ``size`` and ``mode`` as those of
+    :class:`Attributes` (``l`` for a symbolic link). ``owner`` is for :func:`parse_owner`;
+    ``archive`` the first :data:`ID_LETTERS` of its id."""
 
     kind: str
     source: str
     path: str
+    size: int = 0
+    mode: str = ""
+    owner: str = ""
+    archive: str = ""
 
 
 def parse_place(line: str) -> Place:
     """Parse a line of the format :data:`PLACES`; raises :class:`ListingError`."""
     try:
-        types, source, path = line.split("\t", 2)
+        types, archive, size, source, path, owner = line.split("\t", 5)
         kind = "h" if types[1] == "h" else types[0]
+        first = unquote(source) if kind == "h" else ""
+        return Place(kind, first, unquote(path), int(size), types[2:], owner, archive)
     except (ValueError, IndexError) as error:
         raise ListingError(f"not a line of borg list: {line[:200]!r}") from error
-    return Place(kind, unquote(source) if kind == "h" else "", unquote(path))
+
+
+class Owner(NamedTuple):
+    """``user``, ``group``: empty where borg knows only the number."""
+
+    uid: int
+    gid: int
+    user: str
+    group: str
+
+
+def parse_owner(text: str) -> Owner:
+    """Parse the owner of a :class:`Place`; raises :class:`ListingError`."""
+    try:
+        uid, gid, user, group = text.split("\t")
+        return Owner(int(uid), int(gid), _name(user), _name(group))
+    except ValueError as error:
+        raise ListingError(f"not an owner of borg list: {text[:200]!r}") from error
+
+
+def _name(literal: str) -> str:
+    return unquote(literal) if literal[:1] in ("'", '"') else ""
 
 
 def render(item: Attributes) -> str:

@@ -121,6 +121,8 @@ def _fixed(selected: Selected) -> str:
     return posixpath.dirname(selected.path.partition("?")[0])
 
 
+_START: Final = r"re:\A"
+
 UPWARD: Final = r"re:(?:\A|/)\.\.(?:/|\Z)"
 """An exclude pattern for paths that lead out of where they are extracted; borg makes none."""
 
@@ -129,7 +131,13 @@ def keep_out(folder: str, components: int) -> str:
     """An exclude pattern for what would be extracted to ``folder`` (below the destination)."""
     body = _literal(folder)
     lead = f"(?:[^/]+/){{{components}}}" if components else ""
-    return rf"re:\A{lead}{body}(?:/|\Z)"
+    return rf"{_START}{lead}{body}(?:/|\Z)"
+
+
+def keep_to(folder: str, components: int) -> str:
+    """An exclude pattern for all but what :func:`keep_out` keeps out."""
+    rule = keep_out(folder, components).removeprefix(_START)
+    return rf"{_START}(?!{rule})"
 
 
 def keep_below(parts: Sequence[str], components: int) -> str:

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session, aliased, defer, with_polymorphic
 
 from borgui.borg.names import CHECKPOINT
 from borgui.jobs import KINDS
-from borgui.jobs.drill import DRILL, DrillJob
+from borgui.jobs.drill import DRILL, DrillJob, proved
 from borgui.jobs.history import Page
 from borgui.jobs.job import ACTIVE, Job, Status
 from borgui.models import Archive, Repository
@@ -37,13 +37,13 @@ class Proof:
     is_whole: bool
     nfiles: int
     size: int
+    skipped: int
+    """Chosen files that were left out."""
 
     @property
     def says(self) -> str:
-        """What is proved: ``200 files, all identical``."""
-        if self.nfiles == 1:
-            return "1 file, identical"
-        return f"{self.nfiles:,} files, all identical"
+        """What is proved: ``200 files, all identical; 3 left out``."""
+        return proved(self.nfiles, self.skipped)
 
 
 @dataclass(slots=True)
@@ -195,6 +195,7 @@ def proofs(session: Session, repository_id: int | None = None) -> dict[int, Proo
             is_whole=row.sample is None,
             nfiles=row.nfiles or 0,
             size=row.restored_size or 0,
+            skipped=row.skipped_count or 0,
         )
         for row in session.execute(found)
         if row.completed_at is not None
@@ -252,6 +253,7 @@ def _proved() -> Select[Any]:
         DrillJob.sample,
         DrillJob.nfiles,
         DrillJob.restored_size,
+        DrillJob.skipped_count,
     )
     place = Repository.id.label("repository_id")
     return select(place, *columns).join(DrillJob, DrillJob.id == newest)

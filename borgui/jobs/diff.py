@@ -18,7 +18,7 @@ from borgui.jobs.kind import Context, Kind, Outcome, Refused, Route, Step, one_a
 from borgui.jobs.of_archive import looked_up
 from borgui.jobs.outcomes import told
 from borgui.jobs.selecting import Selection, selected
-from borgui.jobs.steps import borg_step, encode, repository_of
+from borgui.jobs.steps import borg_step, encode, repository_of, verify_step
 from borgui.live import timestamp
 from borgui.models import Archive, Repository, now
 from borgui.models.types import Instant, PathList
@@ -104,7 +104,10 @@ def _steps(context: Context, job: DiffJob) -> list[Step]:
     contents = commands.diff(archive.name, other.name, paths, content_only=True)
     parameters = {"contents": [encode(word) for word in contents], "paths": len(paths)}
     argv = commands.diff(archive.name, other.name, paths)
-    return [borg_step("diff", repository, argv, parameters=parameters)]
+    return [
+        verify_step(repository, [archive, other]),
+        borg_step("diff", repository, argv, parameters=parameters),
+    ]
 
 
 def _settle(_session: Session, job: DiffJob, outcome: Outcome) -> None:

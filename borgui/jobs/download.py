@@ -21,7 +21,7 @@ from borgui.jobs.kind import Context, Kind, Outcome, Route, Step
 from borgui.jobs.of_archive import OfArchive, archive_of, looked_up
 from borgui.jobs.outcomes import told
 from borgui.jobs.selecting import Selection, selected
-from borgui.jobs.steps import borg_step, encode, repository_of
+from borgui.jobs.steps import borg_step, encode, repository_of, verify_step
 from borgui.live import timestamp
 from borgui.models import Archive, Repository, now, read_settings
 from borgui.models.types import Instant, PathList
@@ -126,7 +126,10 @@ def _steps(context: Context, job: DownloadJob) -> list[Step]:
         "strip_components": strip,
         "listing": [encode(word) for word in commands.list_entries(archive.name, paths)],
     }
-    return [borg_step("download", repository, argv, parameters=parameters)]
+    return [
+        verify_step(repository, [archive]),
+        borg_step("download", repository, argv, parameters=parameters),
+    ]
 
 
 def _settle(session: Session, job: DownloadJob, outcome: Outcome) -> None:

@@ -148,8 +148,13 @@ def _last_word(job: DrillJob) -> str | None:
     """What is proved, of a drill that completed."""
     if not job.nfiles or job.differing_count != 0:
         return None
-    said = "1 file, identical" if job.nfiles == 1 else f"{job.nfiles:,} files, all identical"
-    return f"Restored {said}{f'; {job.skipped_count:,} left out' if job.skipped_count else ''}."
+    return f"Restored {proved(job.nfiles, job.skipped_count or 0)}."
+
+
+def proved(nfiles: int, skipped: int) -> str:
+    """What a drill has proved: ``200 files, all identical; 3 left out``."""
+    said = "1 file, identical" if nfiles == 1 else f"{nfiles:,} files, all identical"
+    return f"{said}; {skipped:,} left out" if skipped else said
 
 
 # -- how it is shown ---------------------------------------------------------------------------

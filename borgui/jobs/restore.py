@@ -84,6 +84,7 @@ class RestoreInput(Selection):
     strip_components: int = Field(0, ge=0, le=1000)
     overwrite: bool = False
     dry_run: bool = False
+    ignore_free_space: bool = False
 
     @field_validator("destination")
     @classmethod
@@ -168,6 +169,8 @@ def _steps(context: Context, job: RestoreJob) -> list[Step]:
         "overwrite": job.overwrite,
         "protected_b64": [encode(path) for path in _repositories(context.session, job.machine)],
         "sources_b64": [encode(path) for path in repository.source_directories],
+        "ignore_free_space": bool(job.options.get("ignore_free_space")),
+        "archive_id": archive.borg_id,
         "roots_b64": [encode(path) for path in context.settings.restore_roots],
         "expected_size": None if chosen or job.strip_components else archive.original_size,
     }
@@ -224,7 +227,7 @@ def _fields(job: RestoreJob) -> dict[str, Any]:
 
 
 def _details(job: RestoreJob) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    found: dict[str, Any] = {"ignore_free_space": bool(job.options.get("ignore_free_space"))}
     for name in ("left_alone", "matched", "unmatched"):
         found |= paths_fields(name, getattr(job, name) or [])
     return found

@@ -77,7 +77,7 @@ def list_step(repository: Repository, *, unanswered: bool = False) -> Step:
 
 
 def verify_step(repository: Repository, archives: Iterable[Archive] = ()) -> Step:
-    """Comes before what deletes or renames by name: see :mod:`borgui.runner.verifying`."""
+    """Comes before what takes archives by their names: see :mod:`borgui.runner.verifying`."""
     return borg_step(
         "verify",
         repository,

@@ -30,6 +30,8 @@ class Copier:
         self._lost = lost
         self._count = 0
         self._links: dict[tuple[int, int], bytes] = {}
+        self._flags: list[tuple[bytes, bytes, int]] = []
+        """Of files with several names, which get them last: an immutable one takes no link."""
 
     def copy(self, source: int, name: bytes) -> bytes:
         """Copy ``name`` of the open folder ``source``; returns what the copy is called."""
@@ -37,6 +39,20 @@ class Copier:
         made = b"copy-%d" % self._count
         self._copy(source, name, self.target, made)
         return made
+
+    def finish(self) -> None:
+        """Nothing more comes: give files with several names their flags, and close the folder."""
+        for link, name, flags in self._flags:
+            try:
+                copy = os.open(link, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self.target)
+                try:
+                    os.unlink(link, dir_fd=self.target)
+                    filesystem.write_flags(copy, flags)
+                finally:
+                    os.close(copy)
+            except OSError as error:
+                self._lost(name, error)
+        os.close(self.target)
 
     def _copy(self, source: int, name: bytes, target: int, made: bytes) -> None:
         self._tick()
@@ -56,6 +72,28 @@ class Copier:
             link = b"link-%d-%d" % key
             os.link(made, link, src_dir_fd=target, dst_dir_fd=self.target, follow_symlinks=False)
             self._links[key] = link
+            if flags := flags_of(source, name):
+                self._flags.append((link, name, flags))
+        elif target != self.target:
+            self.take_flags(source, name, target, made)
+
+    def take_flags(self, source: int, name: bytes, target: int, made: bytes) -> None:
+        """Give a copy the flags of its origin; last of all, for an immutable one cannot be moved.
+
+        One with several names has them of :meth:`finish`.
+        """
+        found = os.stat(name, dir_fd=source, follow_symlinks=False)
+        if not stat.S_ISDIR(found.st_mode) and found.st_nlink > 1:
+            return
+        try:
+            if flags := flags_of(source, name):
+                write = os.open(made, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=target)
+                try:
+                    filesystem.write_flags(write, flags)
+                finally:
+                    os.close(write)
+        except OSError as error:
+            self._lost(name, error)
 
     def _content(
         self, found: os.stat_result, source: int, name: bytes, target: int, made: bytes
@@ -100,10 +138,14 @@ class Copier:
 
     def _piece(self, read: int, write: int, offset: int, length: int) -> None:
         self._tick()
-        data = os.pread(read, length, offset)
-        while data:
-            written = os.pwrite(write, data, offset)
-            data, offset = data[written:], offset + written
+        end = offset + length
+        while offset < end:
+            data = os.pread(read, end - offset, offset)
+            if not data:  # what is missing would be zeros
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+            while data:
+                written = os.pwrite(write, data, offset)
+                data, offset = data[written:], offset + written
 
     def _metadata(
         self, found: os.stat_result, source: int, name: bytes, target: int, made: bytes
@@ -142,15 +184,13 @@ def _attributes(path: bytes) -> list[str]:
     return []
 
 
-def take_flags(source: int, name: bytes, target: int, made: bytes) -> None:
-    """Give a copy the flags of its origin; last of all, for an immutable file cannot be moved."""
-    found = os.stat(name, dir_fd=source, follow_symlinks=False)
-    if not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
-        return
-    read = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=source)
-    write = os.open(made, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=target)
+def flags_of(folder: int, name: bytes) -> int:
+    """The flags that a restore brings back, of a file or folder; 0 where it has none."""
+    mode = os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        return 0
+    opened = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
     try:
-        filesystem.write_flags(write, filesystem.read_flags(read))
+        return filesystem.read_flags(opened) & filesystem.KEPT
     finally:
-        os.close(read)
-        os.close(write)
+        os.close(opened)

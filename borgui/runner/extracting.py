@@ -38,10 +38,12 @@ class Extracting(Reader):
         destination: str,
         *,
         strip_components: int,
-        check_space: Callable[[int], None] | None,
         discard: bool,
         tell: Callable[..., None] | None,
+        check_space: Callable[[int], None] | None = None,
+        share: tuple[int, int] | None = None,
     ) -> None:
+        """``share``: of all bytes of several runs, what the ones before have done."""
         self.entries = self.nfiles = 0
         self.losses: Counter[Loss] = Counter()
         self.unmatched: list[str] = []
@@ -50,6 +52,8 @@ class Extracting(Reader):
         self._destination = destination
         self._strip = strip_components
         self._check_space = check_space
+        self._share = share
+        self._failed: str | None = None
         self._discard = discard
         self._tell = tell
         self._last: str | None = None
@@ -77,6 +81,8 @@ class Extracting(Reader):
         if self._tell is not None and path is not None and self.is_due():
             self._tell(nfiles=self.nfiles, partial_file_b64=pack(path))
         current = None if path is None else printable_path(path)
+        if self._share is not None:
+            progress = _part(progress, *self._share)
         return replace(progress, nfiles=self.nfiles, current_file=current)
 
     def is_due(self) -> bool:
@@ -117,7 +123,7 @@ class Extracting(Reader):
         Borg may have made its second name by now, or not: a file that was seen with one name and
         later with two has been counted twice, which :meth:`finish` takes back.
         """
-        found = _status(self._folder, path)
+        found = None if path == self._failed else _status(self._folder, path)
         if found is None or not stat.S_ISREG(found.st_mode):
             return
         inode = hash((found.st_dev, found.st_ino))
@@ -146,7 +152,8 @@ class Extracting(Reader):
 
     def _spoilt(self, path: str) -> None:
         """What is there of a file that failed must not be taken for the file."""
-        names = exact(self._folder, stripped(path, self._strip))
+        self._failed = stripped(path, self._strip)
+        names = exact(self._folder, self._failed)
         if not names or not self._discard:
             return
         full = max((posixpath.join(self._folder, name) for name in names), key=_changed)
@@ -162,6 +169,13 @@ class Extracting(Reader):
             check(total)
         except FailedError as failed:
             self.halt = failed
+
+
+def _part(progress: Progress, done: int, total: int) -> Progress:
+    """The state of one run as that of all of them; when they all end is not known."""
+    size = done + (progress.restored_size or 0)
+    percent = round(min(size / total * 100, 99.9), 1) if total else None
+    return replace(progress, progress_percent=percent, restored_size=size, eta_seconds=None)
 
 
 def exact(root: str, shown: str) -> list[str]:

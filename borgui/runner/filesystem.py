@@ -15,11 +15,16 @@ _GETFLAGS, _SETFLAGS = 0x80086601, 0x40086602
 """FS_IOC_GETFLAGS and FS_IOC_SETFLAGS of linux/fs.h."""
 _BINDING = 0x10 | 0x20
 """FS_IMMUTABLE_FL, FS_APPEND_FL: with one of them nothing can be renamed or removed."""
-_KEPT = _BINDING | 0x40
+KEPT = _BINDING | 0x40
 """Those that borg restores: FS_NODUMP_FL too."""
 
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 """How a folder is opened whose name another may have turned into a link meanwhile."""
+
+
+def allows(path: str, mode: int) -> bool:
+    """As ``os.access``, but the capabilities count that a worker may have without being root."""
+    return os.access(path, mode, effective_ids=True)
 
 
 def names(folder: int | str) -> list[str]:
@@ -99,6 +104,24 @@ def _loosen(folder: int, name: bytes, mode: int) -> tuple[int, int]:
     return descriptor, had
 
 
+def disarm(path: str) -> bool:
+    """Take the set-user-id and set-group-id bits off a regular file; whether it had one."""
+    try:
+        found = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        mode = os.fstat(found).st_mode
+        if not stat.S_ISREG(mode) or not mode & (stat.S_ISUID | stat.S_ISGID):
+            return False
+        os.chmod(f"/proc/self/fd/{found}", stat.S_IMODE(mode) & 0o1777)  # noqa: PTH101
+    except PermissionError:
+        return False  # it is not ours: what was there before
+    finally:
+        os.close(found)
+    return True
+
+
 def read_flags(descriptor: int) -> int:
     """The flags of an open file or folder; 0 where the file system has none."""
     try:
@@ -111,6 +134,6 @@ def read_flags(descriptor: int) -> int:
 def write_flags(descriptor: int, flags: int) -> None:
     """Set the flags that a restore brings back; the others stay. OSError where that is refused."""
     present = read_flags(descriptor)
-    wanted = (present & ~_KEPT) | (flags & _KEPT)
+    wanted = (present & ~KEPT) | (flags & KEPT)
     if wanted != present:
         fcntl.ioctl(descriptor, _SETFLAGS, struct.pack("l", wanted))

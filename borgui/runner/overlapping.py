@@ -6,7 +6,7 @@ the link and then write those entries through it, to wherever it leads.
 """
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from borgui.borg import commands, listing, selection
@@ -31,6 +31,10 @@ MOST_PATTERN_BYTES = 100_000
 """Of all excludes together: the kernel limits a command line, and borg tries each at every path."""
 
 
+Take = Callable[[Place, Sequence[str]], bool]
+"""Hears of an entry and of where it comes to lie; whether it is to be restored."""
+
+
 class Links:
     """Where an archive's links come to lie. Feed it every entry, then ask about any.
 
@@ -46,9 +50,10 @@ class Links:
         self._sources = _Hashes()
         self._leads_up = False
 
-    def add(self, place: Place) -> None:
-        """The next entry."""
-        parts = self.parts(place.path)
+    def add(self, place: Place, parts: list[str] | None = None) -> None:
+        """The next entry; ``parts`` where they are known."""
+        if parts is None:
+            parts = self.parts(place.path)
         if not parts:
             return
         self._leads_up = self._leads_up or ".." in parts
@@ -179,18 +184,17 @@ class LeftOut:
         return selection.exactly(place.path)
 
 
-def find(work: Work, step: Step, strip_components: int = 0, said: str = "") -> LeftOut:
-    """What of all that ``step`` (an ``extract``, or a listing) selects is not to be extracted.
-
-    Borg lists it for that, twice where something is found. Raises FailedError.
-    """
-    links = Links(strip_components)
-    _list(work, step, Looking(links), said)
-    return sort_out(work, step, links, said)
+def look(work: Work, step: Step, links: Links, take: Take, said: str = "") -> None:
+    """Show ``links`` all that ``step`` (an ``extract``, or a listing) selects, as far as ``take``
+    takes it. Raises FailedError, as ``take`` may."""
+    _list(work, step, Looking(links, take), said)
 
 
 def sort_out(work: Work, step: Step, links: Links, said: str = "") -> LeftOut:
-    """As :func:`find`, where ``links`` knows the archive already."""
+    """What of all that ``step`` selects, which ``links`` knows, is not to be extracted.
+
+    Borg lists it once more where there is something. Raises FailedError.
+    """
     found = LeftOut(links)
     if not links.is_clean:
         _list(work, step, Sorting(found), said)
@@ -222,8 +226,9 @@ class Looking(Reader):
 
     pause = 0.005  # as of runner.indexing.Indexing: fewer, larger pieces
 
-    def __init__(self, links: Links) -> None:
+    def __init__(self, links: Links, take: Take = lambda _place, _parts: True) -> None:
         self._links = links
+        self._wants = take
 
     def line(self, line: bytes) -> bool:
         """Take one entry."""
@@ -244,7 +249,9 @@ class Looking(Reader):
 
     def take(self, place: Place) -> None:
         """Take one entry."""
-        self._links.add(place)
+        parts = self._links.parts(place.path)
+        if self._wants(place, parts):
+            self._links.add(place, parts)
 
 
 class Sorting(Looking):

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from borgui.runner import filesystem
-from borgui.runner.copying import Copier, take_flags
+from borgui.runner.copying import Copier
 from borgui.runner.filesystem import FOLDER
 
 MOST_NAMED = 500
@@ -90,8 +90,8 @@ class Placing:
         finally:
             os.close(source)
             os.close(target)
-            for copier in self._copiers.values():
-                os.close(copier.target)
+            while self._copiers:
+                self._copiers.popitem()[1].finish()
 
     def _merge(self, source: int, target: int, where: bytes) -> None:
         for name in sorted(map(os.fsencode, filesystem.names(source))):
@@ -108,7 +108,9 @@ class Placing:
         if _exists(target, name):
             return False
         tally = Placed(inodes=self.placed.inodes)
-        for _, each in _walk(source, name, path, found):
+        for where, each in _walk(source, name, path, found):
+            if where != path:
+                self._tick()  # a whole tree of millions may be new
             tally.add(each)
         try:
             self._move(source, target, name, path)
@@ -139,10 +141,7 @@ class Placing:
         copier = self._copiers[device]
         made = copier.copy(source, name)
         filesystem.rename_new(copier.target, made, target, name)
-        try:
-            take_flags(source, name, target, name)
-        except OSError as error:
-            self._lost(name, error)
+        copier.take_flags(source, name, target, name)
 
     def _meet(
         self, source: int, target: int, name: bytes, path: bytes, found: os.stat_result

@@ -11,7 +11,7 @@ from typing import Any
 from borgui import live
 from borgui.borg.display import printable_path
 from borgui.roots import EVERYTHING, is_inside, is_narrowed, leads_to, named, real
-from borgui.runner import context
+from borgui.runner import context, filesystem
 
 MOST_ENTRIES = 2000
 
@@ -102,7 +102,7 @@ def _entries(path: str, data_dir: Path) -> Iterator[dict[str, Any]]:
                 "path_b64": _pack(entry.path),
                 "is_folder": is_folder,
                 "is_link": is_link,
-                "is_readable": not is_folder or os.access(entry.path, os.R_OK | os.X_OK),
+                "is_readable": not is_folder or filesystem.allows(entry.path, os.R_OK | os.X_OK),
             }
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from borgui.borg.display import printable_path
 from borgui.roots import is_inside, is_narrowed, named, real
+from borgui.runner import filesystem
+from borgui.runner.extracting import size_text
 from borgui.runner.failure import FailedError
 
 
@@ -131,7 +133,7 @@ def sheltered(folder: str) -> str:
         found = path
     if found is None or found == real_folder or _mount_id(found) != _mount_id(real_folder):
         return folder
-    return found if os.access(found, os.W_OK | os.X_OK) else folder
+    return found if filesystem.allows(found, os.W_OK | os.X_OK) else folder
 
 
 def _mount_id(folder: str) -> str:
@@ -146,6 +148,13 @@ def _mount_id(folder: str) -> str:
 
 def check(folder: str) -> None:
     """Raise FailedError where nothing can be made in ``folder``."""
+    check_usable(folder)
+    if not filesystem.allows(folder, os.W_OK | os.X_OK):
+        raise FailedError("destination_not_writable", "borgui may not write to the destination.")
+
+
+def check_usable(folder: str) -> None:
+    """:func:`check` without the last of it: something in the folder may be ours to write to."""
     if not posixpath.isdir(folder):
         raise FailedError(
             "destination_not_a_folder", "The destination is no folder: a file has its name."
@@ -154,14 +163,15 @@ def check(folder: str) -> None:
         raise FailedError(
             "destination_read_only", "The file system of the destination is mounted read-only."
         )
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise FailedError("destination_not_writable", "borgui may not write to the destination.")
 
 
-def free(folder: str) -> int:
-    """Bytes that can be written there."""
+def lack(folder: str, size: int) -> str | None:
+    """What to say where ``size`` bytes do not fit there; None where they do."""
     found = os.statvfs(folder)
-    return found.f_bavail * found.f_frsize
+    free = found.f_bavail * found.f_frsize
+    if size <= free:
+        return None
+    return f"It needs {size_text(size)} and {size_text(free)} is free at the destination."
 
 
 def identities(folders: Iterable[str]) -> frozenset[tuple[int, int]]:

@@ -1,9 +1,10 @@
 """Makes sure that names still mean what they did when a person saw them, before anything goes.
 
-Borg deletes and renames by name. A name that another client has used again since, or a repository
+Borg takes archives by name. A name that another client has used again since, or a repository
 on another disk at the same path, is not what was meant.
 """
 
+from borgui.borg.causes import ARCHIVE_MISSING
 from borgui.runner.failure import FailedError
 from borgui.runner.spec import Step
 from borgui.runner.steps import Reader
@@ -31,7 +32,7 @@ def verify(work: Work, step: Step) -> None:
         if there.get(name) != archive_id:
             what = "is another one now" if name in there else "is no longer there"
             raise FailedError(
-                "archive_changed",
+                "archive_changed" if name in there else ARCHIVE_MISSING.code,
                 f"The archive {name} {what}: somebody else has changed it. Nothing was changed;"
                 " refresh the list of archives.",
             )

@@ -16,7 +16,7 @@ from borgui.models import Settings
 README = (ROOT / "README.md").read_text()
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
-OF_COMPOSE = {"BORGUI_SOURCES", "BORGUI_REPOSITORIES"}
+OF_COMPOSE = {"BORGUI_SOURCES", "BORGUI_REPOSITORIES", "BORGUI_RESTORES"}
 
 
 def rows(text: str) -> dict[str, str]:
@@ -85,6 +85,17 @@ def test_compose_passes_on_what_its_page_says() -> None:
     used = set(re.findall(r"\$\{(\w+):-", (ROOT / "compose.yaml").read_text()))
     assert used == {name for name in used if f"`{name}`" in page}
     assert used >= OF_COMPOSE
+
+
+def test_the_worker_has_the_rights_that_its_page_says() -> None:
+    """Without any of them a restore brings back less, and borg says nothing of it."""
+    page = (ROOT / "docs" / "install.md").read_text()
+    lists = re.findall(r"-all((?:,\+\w+)+)", (ROOT / "compose.yaml").read_text())
+    assert len(lists) == 3
+    assert len(set(lists)) == 1
+    rights = {each.lstrip("+").upper() for each in lists[0].strip(",").split(",")}
+    assert rights >= {"CHOWN", "FOWNER", "FSETID", "SETFCAP", "MKNOD", "DAC_OVERRIDE"}
+    assert all(f"`{each}`" in page for each in rights)
 
 
 # --- pages ----------------------------------------------------------------------------------------

@@ -208,7 +208,7 @@ def test_the_age_of_the_last_proof(operator: Someone, repository: int, archive: 
     add_drill(repository, Status.CANCELLED)
     assert "Restore never proved" in operator.browser("GET", f"/repositories/{repository}").text
     add_drill(repository, nfiles=3, completed_at=now() - timedelta(days=30))
-    job = add_drill(repository)
+    job = add_drill(repository, skipped_count=4)
     add_drill(repository, Status.FAILED, error_message="2 of 200 files differ.")
     for path in ("/", "/dashboard/overview", "/repositories"):
         page = operator.browser("GET", path).text
@@ -216,10 +216,10 @@ def test_the_age_of_the_last_proof(operator: Someone, repository: int, archive: 
         assert cell is not None
         assert f"/jobs/{job}" in cell[1]
         assert "3 days ago" in cell[1]
-        assert "200 files, all identical" in cell[1]
+        assert "200 files, all identical; 4 left out" in cell[1]
     page = operator.browser("GET", f"/repositories/{repository}").text
     text = re.sub(r"<[^>]+>", "", page)
-    assert re.search(r"Restore proved 3 days ago:\s+200 files, all identical", text)
+    assert re.search(r"Restore proved 3 days ago:\s+200 files, all identical; 4 left out", text)
     assert "Needs a look" in page
     assert "2 of 200 files differ." in page
     assert "2 of 200 files differ." in operator.browser("GET", "/").text

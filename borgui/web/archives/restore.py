@@ -107,6 +107,7 @@ def _values(paths: Sequence[str]) -> dict[str, Any]:
         "paths_b64": [to_b64(path) for path in paths],
         "overwrite": ticked("overwrite"),
         "dry_run": ticked("dry_run"),
+        "ignore_free_space": ticked("ignore_free_space"),
     }
     if request.form.get("to") != "folder":
         return {**values, "destination": "/", "strip_components": 0}
@@ -129,6 +130,7 @@ def _given() -> dict[str, Any]:
         "strip_components": line("strip_components"),
         "overwrite": ticked("overwrite"),
         "dry_run": ticked("dry_run"),
+        "ignore_free_space": ticked("ignore_free_space"),
     }
 
 

@@ -1,6 +1,7 @@
 """Two archives compared by real borg, as the job ``diff`` tells of them."""
 
 import base64
+import contextlib
 import os
 import subprocess
 import time
@@ -195,6 +196,21 @@ def test_a_full_disk(product: Product, world: tuple[Path, int, int, int]) -> Non
     assert left == ["others"]
 
 
+def comparing(product: Product) -> psutil.Process:
+    """The borg that compares, as soon as it is there."""
+    found: list[psutil.Process] = []
+
+    def there() -> bool:
+        for process in product.tree():
+            with contextlib.suppress(psutil.Error):
+                if "diff" in process.cmdline():
+                    found.append(process)
+        return bool(found)
+
+    wait_for(there, 20, "borg does not compare")
+    return found[0]
+
+
 def test_a_cancelled_one_leaves_nothing(product: Product, tmp_path: Path) -> None:
     for number in range(3000):
         folder = tmp_path / "source" / f"{number // 50}"
@@ -206,7 +222,7 @@ def test_a_cancelled_one_leaves_nothing(product: Product, tmp_path: Path) -> Non
         path.chmod(0o700)
     after = back_up(product, repo_id)
     number = started(product, before, after)
-    borg_at_work = psutil.Process(product.wait_job(number, "running")["process_pid"])
+    borg_at_work = comparing(product)
     borg_at_work.suspend()
     part = product.data_dir / "diffs" / f"{number}.part"
     wait_for(part.exists, 20, "the comparison begins")

@@ -356,12 +356,10 @@ def test_a_full_disk(product: Product, big: int, full: Path) -> None:
 def test_contents_that_are_lost(product: Product, source: Path, tmp_path: Path) -> None:
     (source / "noise").write_bytes(os.urandom(3_000_000))
     repository = tmp_path / "repository"
-    archive = backed_up(
-        product,
-        product.add_repository(
-            tmp_path.name, repository, [source], encryption="none", passphrase=None
-        ),
+    repo_id = product.add_repository(
+        tmp_path.name, repository, [source], encryption="none", passphrase=None
     )
+    archive = backed_up(product, repo_id)
     segment = max((repository / "data").rglob("[0-9]*"), key=lambda path: path.stat().st_size)
     raw = bytearray(segment.read_bytes())
     raw[len(raw) // 2] ^= 0xFF
@@ -376,6 +374,8 @@ def test_contents_that_are_lost(product: Product, source: Path, tmp_path: Path) 
         assert job["status"] == "failed", (form, job)
         assert left_of(product, job["id"]) == []
     borg(repository, "check", "--repair", home=tmp_path, BORG_CHECK_I_KNOW_WHAT_I_AM_DOING="YES")
+    product.wait_job(product.post(f"/api/repositories/{repo_id}/refresh").json["job_id"])
+    archive = product.get(f"/api/repositories/{repo_id}/archives").json["items"][0]["id"]
     for form, job in ended():
         assert (job["status"], job["error_code"]) == ("failed", "content_damaged"), (form, job)
         assert job["warnings"][0]["path"].endswith("/noise")

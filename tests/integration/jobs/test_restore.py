@@ -1,6 +1,7 @@
 """Files come back as they were, nothing that is there is lost, and every end says what is true."""
 
 import base64
+import json
 import os
 import shutil
 import subprocess
@@ -275,9 +276,11 @@ def test_borguis_own_data_is_never_written(product: Product, tmp_path: Path) -> 
     repo_id = product.add_repository("own", tmp_path / "repository", [own.parent])
     archive = backed_up(product, repo_id)
     before = own.stat()
-    for overwrite in (False, True):
-        job = restore(product, archive, Path("/"), overwrite=overwrite)
-        assert (job["status"], job["error_code"]) == ("failed", "nothing_to_restore")
+    for more in ({}, {"overwrite": True}, {"dry_run": True}, {"paths": [stored(own)]}):
+        job = restore(product, archive, Path("/"), **more)
+        assert (job["status"], job["error_code"]) == ("failed", "nothing_to_restore"), job
+        assert job["warning_count"] == 1
+        assert job["warnings"][0]["path"] == str(product.data_dir)
     assert (own.stat().st_ino, own.stat().st_ctime_ns) == (before.st_ino, before.st_ctime_ns)
     way = tmp_path / "way"
     way.symlink_to(product.data_dir)
@@ -292,6 +295,20 @@ def test_borguis_own_data_is_never_written(product: Product, tmp_path: Path) -> 
         f"/api/archives/{archive}/restore", {"destination": f"{tmp_path}/repository/data"}
     )
     assert answer.status == 422
+
+
+def test_the_rest_of_what_holds_borguis_data_comes_back(
+    product: Product, source: Path, tmp_path: Path
+) -> None:
+    own = product.data_dir / "machine" / "host-id"
+    repo_id = product.add_repository("both", tmp_path / "repository", [own.parent, source])
+    archive = backed_up(product, repo_id)
+    (source / "photo.bin").unlink()
+    for more in ({"dry_run": True}, {}, {"paths": [stored(own), stored(source)]}):
+        job = restore(product, archive, Path("/"), **more)
+        assert (job["status"], job["warning_count"], job["unmatched"]) == ("completed", 1, []), job
+        assert "left out" in job["warnings"][0]["message"]
+    assert (source / "photo.bin").exists()
 
 
 def test_an_immutable_file_comes_back(product: Product, tmp_path: Path) -> None:
@@ -367,6 +384,40 @@ def test_a_mount_below_the_destination(
     assert trees.staged(out) == []
 
 
+def test_the_original_place_is_a_file_system_of_its_own(
+    product: Product, source: Path, tmp_path: Path, mounted: Any
+) -> None:
+    """All of an archive goes back by way of a folder there; the space there is what counts."""
+    disk = mounted(tmp_path / "disk", "size=90m,mode=755")
+    (disk / "deep").mkdir()
+    (disk / "deep" / "big.bin").write_bytes(os.urandom(40_000_000))
+    (disk / "kept").write_text("as it is")
+    archive = backed_up(product, product.shared_repository([disk, source]))
+    content = (disk / "deep" / "big.bin").read_bytes()
+    for name in (disk / "deep" / "big.bin", source / "photo.bin"):
+        name.unlink()
+    job_id = start(product, archive, Path("/"))
+    seen = set()
+    while product.job(job_id)["status"] in {"pending", "running"}:
+        seen |= {path for path in disk.iterdir() if path.name.startswith(".borgui-restore-")}
+    job = product.wait_job(job_id)
+    assert (job["status"], job["warning_count"]) == ("completed", 0), job
+    assert len(seen) == 1
+    assert (disk / "deep" / "big.bin").read_bytes() == content
+    assert (source / "photo.bin").exists()
+    assert (job["nfiles"], job["left_alone_count"]) == (2, 2), job
+    assert trees.staged(tmp_path) == []
+
+    (source / "photo.bin").unlink()
+    (disk / "deep" / "big.bin").unlink()
+    (disk / "filler").write_bytes(bytes(60_000_000))
+    for more in ({}, {"paths": [stored(disk)]}, {"overwrite": True}):
+        job = restore(product, archive, Path("/"), **more)
+        assert (job["status"], job["error_code"]) == ("failed", "no_space"), job
+    assert not (source / "photo.bin").exists()
+    assert sorted(path.name for path in disk.iterdir()) == ["deep", "filler", "kept"]
+
+
 def test_too_little_space_is_told_before_anything_is_written(
     product: Product, archive: int, tree: Path, tmp_path: Path, mounted: Any
 ) -> None:
@@ -393,11 +444,29 @@ def test_a_disk_that_fills_up(
 
     small = mounted(tmp_path / "small", "size=1m")
     paths = [f"{stored(tree)}/plain"]
+    there = inside(tree, small) / "plain" / "a.txt"
+    there.parent.mkdir(parents=True)
+    there.write_text("mine")
     job = restore(product, archive, small, overwrite=True, paths=paths)
+    assert (job["status"], job["error_code"]) == ("failed", "no_space"), job
+    assert there.read_text() == "mine"
+    job = restore(product, archive, small, overwrite=True, paths=paths, ignore_free_space=True)
     assert (job["status"], job["error_code"]) == ("failed", "disk_full"), job
     partial = Path(job["partial_file"])
     assert partial.name in {"random.bin", "twin"}
     assert 0 < partial.stat().st_size < 3_000_000
+
+
+def test_holes_take_no_space(
+    product: Product, archive: int, tree: Path, tmp_path: Path, mounted: Any
+) -> None:
+    small = mounted(tmp_path / "small", "size=30m")
+    paths = [f"{stored(tree)}/holes.img"]
+    job = restore(product, archive, small, paths=paths)
+    assert (job["status"], job["error_code"]) == ("failed", "no_space"), job
+    job = restore(product, archive, small, paths=paths, ignore_free_space=True)
+    assert (job["status"], job["ignore_free_space"]) == ("completed", True), job
+    assert (inside(tree, small) / "holes.img").stat().st_size > 60_000_000
 
 
 def test_a_read_only_destination(
@@ -434,6 +503,22 @@ def test_one_file_that_cannot_be_written_fails_the_job(
     )
     assert job["warnings"][0]["path"] == f"{stored(tree)}/plain/a.txt"
     assert (inside(tree, out) / "plain" / "random.bin").stat().st_size == 3_000_000
+
+
+def test_folders_too_deep_to_be_merged(product: Product, tmp_path: Path) -> None:
+    """It is said what was put in place before."""
+    source = tmp_path / "s"
+    deep = source.joinpath(*"d" * 600)
+    deep.mkdir(parents=True)
+    (deep / "file").write_text("deep")
+    (source / "a.txt").write_text("first")
+    archive = backed_up(product, product.shared_repository([source]))
+    (source / "a.txt").unlink()
+    (deep / "file").unlink()
+    job = restore(product, archive, Path("/"))
+    assert (job["status"], job["error_code"], job["nfiles"]) == ("failed", "too_deep", 1), job
+    assert "1 file (5 B) had been put in place." in job["error_message"]
+    assert trees.staged(source) == []
 
 
 # -- stopped ---------------------------------------------------------------------------------------
@@ -490,6 +575,11 @@ def test_cancel_names_the_half_written_file(
     assert job["warnings"][-1]["path"] == str(partial)
 
 
+def files_told(marker: Path) -> int:
+    """What of a restore its outcome would say if it were killed now."""
+    return int(json.loads(marker.read_text())["told"].get("nfiles", 0))
+
+
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_a_killed_worker_leaves_nothing_behind(
     big_source: Path, tmp_path: Path, overwrite: bool
@@ -500,6 +590,9 @@ def test_a_killed_worker_leaves_nothing_behind(
         archive = backed_up(product, repo_id)
         job_id = start(product, archive, out, overwrite=overwrite)
         under_way(product, job_id)
+        if overwrite:
+            marker = product.data_dir / "run" / f"{job_id}-1.restore"
+            wait_for(lambda: files_told(marker) >= 1, 20, "nothing is told")
         product.kill_all()
         if not overwrite:
             assert trees.staged(out) != []
@@ -523,6 +616,27 @@ def test_a_killed_worker_leaves_nothing_behind(
         finally:
             again.stop()
     shutil.rmtree(out)
+
+
+def test_an_archive_that_was_made_anew(product: Product, source: Path, tmp_path: Path) -> None:
+    """Another client has used its name again: what a person saw is not what is there."""
+    repository = tmp_path / "repository"
+    repo_id = product.add_repository("anew", repository, [source])
+    backed_up(product, repo_id)
+    archive = backed_up(product, repo_id)
+    newest, other = product.get(f"/api/repositories/{repo_id}/archives").json["items"]
+    borg(repository, "delete", f"::{newest['name']}", home=tmp_path)
+    borg(repository, "create", f"::{newest['name']}", str(source), home=tmp_path)
+    for more in ({}, {"overwrite": True}, {"dry_run": True}):
+        job = restore(product, archive, tmp_path / "out", **more)
+        assert (job["status"], job["error_code"]) == ("failed", "archive_changed"), job
+    assert not (tmp_path / "out").exists()
+    for path, body in (
+        (f"archives/{archive}/downloads", {"format": "tar"}),
+        (f"archives/{archive}/diff/{other['id']}", {}),
+    ):
+        job = product.wait_job(product.post(f"/api/{path}", body).json["job_id"])
+        assert (job["status"], job["error_code"]) == ("failed", "archive_changed"), job
 
 
 # -- the row ---------------------------------------------------------------------------------------

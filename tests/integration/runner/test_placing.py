@@ -2,7 +2,11 @@
 
 import errno
 import os
+import shutil
 import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -138,8 +142,6 @@ def test_a_folder_deeper_than_any_path(machine: Machine, tmp_path: Path) -> None
 
 
 def test_nothing_is_inherited_from_the_destination(config: object, tmp_path: Path) -> None:
-    import subprocess
-
     subprocess.run(["setfacl", "-m", "d:u:1234:rwx", str(tmp_path)], check=True)
     tmp_path.chmod(0o2777)
     folder = Path(Staging(tmp_path, 1, 1).make(str(tmp_path)))
@@ -183,6 +185,90 @@ def test_a_rename_never_replaces(renaming: None, tmp_path: Path) -> None:
         "there",
     ]
     assert (tmp_path / "new folder" / "within").exists()
+
+
+def test_a_whole_folder_can_be_stopped(tmp_path: Path) -> None:
+    """Before it is moved at once all in it is counted: that can take long."""
+    staged, out = tmp_path / "staged", tmp_path / "out"
+    for folder in (staged / "deep", out):
+        folder.mkdir(parents=True)
+    fill(staged / "deep")
+    ticks = 0
+
+    def tick() -> None:
+        nonlocal ticks
+        ticks += 1
+        if ticks == 30:
+            raise FailedError("cancelled", "enough")
+
+    with pytest.raises(FailedError):
+        placing(out, tick=tick).place(os.fsencode(staged))
+    assert list(out.iterdir()) == []
+
+
+@pytest.fixture
+def far(tmp_path: Path) -> Iterator[Path]:
+    """A folder on another file system."""
+    folder = Path(tempfile.mkdtemp(dir="/dev/shm"))
+    assert folder.stat().st_dev != tmp_path.stat().st_dev
+    yield folder
+    subprocess.run(["chattr", "-R", "-ia", folder], check=True)
+    shutil.rmtree(folder)
+
+
+def copied(staged: Path, far: Path) -> None:
+    """Placed on another file system."""
+    own = Staging(staged.parent, 1, 1)
+    (far / "out").mkdir()
+    try:
+        placing(
+            far / "out", elsewhere=lambda parent: own.open(own.make(os.fsdecode(parent)))
+        ).place(os.fsencode(staged))
+    finally:
+        own.remove()
+
+
+def test_a_copy_has_its_flags(tmp_path: Path, far: Path) -> None:
+    staged = tmp_path / "staged"
+    (staged / "top" / "held").mkdir(parents=True)
+    flags = {"top/held/file": "i", "top/held": "a", "top/nodump": "d", "top/twin": "i", "one": "i"}
+    for name in flags:
+        if name != "top/held":
+            (staged / name).write_text(name)
+    (staged / "top" / "link").hardlink_to(staged / "top" / "twin")
+    (staged / "two").hardlink_to(staged / "one")
+    for name, flag in flags.items():
+        subprocess.run(["chattr", f"+{flag}", staged / name], check=True)
+    try:
+        copied(staged, far)
+    finally:
+        subprocess.run(["chattr", "-R", "-iad", staged], check=True)
+    for name, flag in (*flags.items(), ("top/link", "i"), ("two", "i")):
+        line = subprocess.run(["lsattr", "-d", far / "out" / name], check=True, capture_output=True)
+        assert flag in line.stdout.decode().split()[0], name
+    assert (far / "out" / "two").samefile(far / "out" / "one")
+    assert [path.name for path in (far / "out").iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_read_that_brings_less(
+    tmp_path: Path, far: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Than asked for: the rest is read too. And one that brings nothing is an error, not zeros."""
+    staged = tmp_path / "staged"
+    staged.mkdir()
+    (staged / "file").write_text(TEXT)
+    pread, end = os.pread, len(TEXT)
+    monkeypatch.setattr(
+        os, "pread", lambda fd, count, at: pread(fd, max(min(count, 1000, end - at), 0), at)
+    )
+    copied(staged, far)
+    assert (far / "out" / "file").read_text() == TEXT
+    (far / "out" / "file").unlink()
+    (far / "out").rmdir()
+    end = 2000
+    with pytest.raises(OSError, match="Input/output"):
+        copied(staged, far)
+    assert list((far / "out").iterdir()) == []
 
 
 def test_a_protected_folder_gets_nothing(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from borgui.borg.selection import (
     arguments,
     common_folder,
     keep_out,
+    keep_to,
     never_matched,
     problem,
     stripped,
@@ -76,6 +77,12 @@ def test_what_is_kept_out(strip: int, lead: str) -> None:
         assert matcher.decide(lead + path) is Decision.EXCLUDE
     for path in ("srv/data\udcff", "srv/d.ta\udcffx", "srv", f"other/{'srv/d.ta'}"):
         assert matcher.decide(lead + path) is Decision.INCLUDE
+    others = keep_to("srv/d.ta\udcff", strip)
+    matcher = Matcher.from_argv(commands.excluding(["extract", "--", "::a"], [others]))
+    for path in ("srv/d.ta\udcff", "srv/d.ta\udcff/borgui.db"):
+        assert matcher.decide(lead + path) is Decision.INCLUDE
+    for path in ("srv/data\udcff", "srv/d.ta\udcffx", "srv", f"other/{'srv/d.ta'}"):
+        assert matcher.decide(lead + path) is Decision.EXCLUDE
 
 
 def test_extract() -> None:

@@ -5,7 +5,7 @@ from itertools import permutations
 
 import pytest
 
-from borgui.borg.listing import Place, parse_place
+from borgui.borg.listing import Owner, Place, parse_owner, parse_place
 from borgui.runner.failure import FailedError
 from borgui.runner.overlapping import AT, BELOW, SOURCE, UPWARD, LeftOut, Links
 
@@ -142,5 +142,10 @@ def add_all(left_out: LeftOut, places: list[Place]) -> None:
 
 
 def test_a_line_of_the_listing() -> None:
-    assert parse_place("-hrw-r--r--\t'a/b'\t'c'") == Place("h", "a/b", "c")
-    assert parse_place("lrwxrwxrwx\t'a/b'\t\"c'\\udcff\"") == Place("l", "", "c'\udcff")
+    owner = "0\t1234\t'root'\t1234"
+    assert parse_place(f"-hrwsr--r--\t0123abcd\t5\t'a/b'\t'c'\t{owner}") == Place(
+        "h", "a/b", "c", 5, "rwsr--r--", owner, "0123abcd"
+    )
+    assert parse_owner(owner) == Owner(0, 1234, "root", "")
+    link = parse_place(f"lrwxrwxrwx\t0123abcd\t0\t'a/b'\t\"c'\\udcff\"\t{owner}")
+    assert link[:3] == ("l", "", "c'\udcff")
