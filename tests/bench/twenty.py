@@ -1,7 +1,11 @@
 """Twenty repositories backed up at once by two workers, against raw borg two at a time."""
 
 import contextlib
+import http.client
+import json
+import selectors
 import shutil
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -66,18 +70,54 @@ def _raw(raw: RawBorg, paths: list[Path], source: Path) -> float:
 
 def _ours(product: Product, rows: observe.Rows, ids: list[int]) -> tuple[float, list[float]]:
     """Seconds until all are completed, and the milliseconds of each POST; all sent at once."""
-
-    def post(repository: int) -> tuple[int, float]:
-        moment = time.monotonic()
-        job = product.back_up(repository)
-        return job, (time.monotonic() - moment) * 1000
-
     began = time.monotonic()
-    with ThreadPoolExecutor(len(ids)) as pool:
-        answers = list(pool.map(post, ids))
+    answers = _post_all(product, ids)
     ended = max(rows.wait(job, "completed", pause=0.02) for job, _ in answers)
     observe.borg_is_gone(product)
     return ended - began, [milliseconds for _, milliseconds in answers]
+
+
+def _post_all(product: Product, ids: list[int]) -> list[tuple[int, float]]:
+    """The job and the milliseconds of each POST, until its answer is there.
+
+    By one thread on open connections: twenty threads of ours would wait for each other, and that
+    would count.
+    """
+    found = []
+    with selectors.DefaultSelector() as selector:
+        for repository in ids:
+            connection = socket.create_connection(("127.0.0.1", product.port))
+            selector.register(connection, selectors.EVENT_READ, _request(product, repository))
+        waiting = {key.fd: key for key in selector.get_map().values()}
+        sent = {}
+        for key in waiting.values():
+            sent[key.fd] = time.monotonic()
+            key.fileobj.sendall(key.data)  # type: ignore[union-attr]
+        while waiting:
+            for key, _ in selector.select(30):
+                moment = time.monotonic()
+                with contextlib.closing(key.fileobj) as connection:  # type: ignore[type-var]
+                    answer = http.client.HTTPResponse(connection)  # type: ignore[arg-type]
+                    answer.begin()
+                    assert answer.status == 202, answer.read()
+                    job = int(json.loads(answer.read())["job_id"])
+                    selector.unregister(connection)
+                found.append((job, (moment - sent[key.fd]) * 1000))
+                del waiting[key.fd]
+    return found
+
+
+def _request(product: Product, repository: int) -> bytes:
+    body = json.dumps({"repository_id": repository})
+    lines = (
+        "POST /api/backup/run HTTP/1.1",
+        f"Host: 127.0.0.1:{product.port}",
+        f"Authorization: Bearer {product.token}",
+        "Content-Type: application/json",
+        f"Content-Length: {len(body)}",
+        "Connection: close",
+    )
+    return "\r\n".join((*lines, "", body)).encode()
 
 
 @contextlib.contextmanager
