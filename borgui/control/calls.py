@@ -15,7 +15,7 @@ from borgui.jobs import reconcile as reconciling
 from borgui.jobs.auto_index import AutoIndex, give_way
 from borgui.jobs.job import Job
 from borgui.jobs.kind import Context
-from borgui.models import Session, read_settings
+from borgui.models import Session, read_settings, reading
 from borgui.schedules import wakeups
 from borgui.security.keys import Keys
 
@@ -45,8 +45,9 @@ def _context() -> Iterator[Context]:
     database's write lock, so Redis must not be waited for within one."""
     session = Session()
     try:
-        settings = read_settings(session)
-        session.commit()
+        with reading():
+            settings = read_settings(session)
+            session.commit()
         yield Context(session=session, config=_State.config, settings=settings, keys=_State.keys)
     finally:
         Session.remove()

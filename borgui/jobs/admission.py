@@ -4,6 +4,7 @@
 """
 
 import logging
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, cast
 
@@ -19,8 +20,8 @@ from borgui.errors import Conflict
 from borgui.jobs import kind_of
 from borgui.jobs.job import ACTIVE, Job, Priority, Status, Trigger, move
 from borgui.jobs.kind import Context, Kind, Refused
-from borgui.jobs.lanes import Lanes, lane_of, occupied, reason_to_wait
-from borgui.models import Repository, now
+from borgui.jobs.lanes import lane_of, occupied, reason_to_wait, waiting
+from borgui.models import Repository, now, reading
 from borgui.security.sealing import seal_spec
 
 IDEMPOTENCY_WINDOW = timedelta(days=1)
@@ -211,36 +212,81 @@ def _same(
 def admit(context: Context, queue: Redis, alive: dict[str, int]) -> list[int]:
     """Hand every job that may run now to its machine; returns their ids.
 
-    ``alive`` maps each machine that reports to the number of jobs it runs at once. Commits.
+    ``alive`` maps each machine that reports to the number of jobs it runs at once. Commits; no
+    transaction is open before.
     """
-    session = context.session
-    lanes = occupied(session)
     admitted: list[tuple[Job, str]] = []
-    for job in _waiting(session):
-        try:
-            sealed = _consider(context, lanes, alive, job)
-        except (OperationalError, queueing.TimeUp):
-            raise  # the database is locked, full or slow, which is no fault of this job
-        except Exception as error:
-            _fail(session, job, error)
-        else:
-            if sealed is not None:
-                admitted.append((job, sealed))
-    session.commit()
+    while True:
+        plan = _plan(context, alive)
+        taken = _carry_out(context, plan)
+        admitted += taken
+        if len(taken) == len(plan.chosen):
+            break  # else one that could not be prepared kept others from its lane
     for job, sealed in admitted:
         hand_over(queue, job, sealed)
     return [job.id for job, _ in admitted]
 
 
-def _consider(context: Context, lanes: Lanes, alive: dict[str, int], job: Job) -> str | None:
-    """The sealed spec of a job that may run now, or None and the reason to wait in its row."""
-    reason = reason_to_wait(context.session, context.settings, lanes, alive, job)
-    if reason is None:
-        with context.session.begin_nested():
-            return _admit_one(context, lanes, job)
-    if reason != job.wait_reason:
-        job.wait_reason = reason
-    return None
+@dataclass
+class _Plan:
+    """Which jobs may run now, and what those that may not are to be told."""
+
+    chosen: list[Job] = field(default_factory=list)
+    reasons: list[tuple[Job, str]] = field(default_factory=list)
+    failed: list[tuple[Job, Exception]] = field(default_factory=list)
+
+
+def _plan(context: Context, alive: dict[str, int]) -> _Plan:
+    """Only control admits and ends jobs, so what is read here holds until it is carried out, but
+    that a person may cancel meanwhile. The write lock is left to who starts jobs."""
+    session, plan = context.session, _Plan()
+    with reading():
+        rows = waiting(session)
+        lanes = occupied(session, rows)
+        for job in rows:
+            try:
+                reason = reason_to_wait(session, context.settings, lanes, alive, job)
+            except (OperationalError, queueing.TimeUp):
+                raise  # the database is locked, full or slow, which is no fault of this job
+            except Exception as error:
+                plan.failed.append((job, error))
+                continue
+            if reason is None:
+                lanes.take(lane_of(job), job)
+                plan.chosen.append(job)
+            elif reason != job.wait_reason:
+                plan.reasons.append((job, reason))
+        session.commit()
+    return plan
+
+
+def _carry_out(context: Context, plan: _Plan) -> list[tuple[Job, str]]:
+    """The jobs of ``plan`` that were admitted, each with its sealed spec. Commits."""
+    session = context.session
+    admitted = []
+    for job, error in plan.failed:
+        _fail(session, job, error)
+    for job in plan.chosen:
+        try:
+            with session.begin_nested():
+                sealed = _admit_one(context, job)
+        except (OperationalError, queueing.TimeUp):
+            raise
+        except Exception as error:
+            _fail(session, job, error)
+        else:
+            if sealed is not None:
+                admitted.append((job, sealed))
+    for job, reason in plan.reasons:
+        _tell_reason(session, job, reason)
+    session.commit()
+    return admitted
+
+
+def _tell_reason(session: Session, job: Job, reason: str) -> None:
+    """To a job that still waits."""
+    still = (Job.id == job.id, Job.status == Status.PENDING, Job.admitted_at.is_(None))
+    session.execute(update(Job).where(*still).values(wait_reason=reason))
 
 
 def _fail(session: Session, job: Job, error: Exception) -> None:
@@ -294,17 +340,7 @@ def way_of(job: Job) -> tuple[str, str]:
     return queueing.quick_queue(job.machine), queueing.RUN_BESIDE
 
 
-def _waiting(session: Session) -> list[Job]:
-    return list(
-        session.scalars(
-            select(Job)
-            .where(Job.status == Status.PENDING, Job.admitted_at.is_(None))
-            .order_by(Job.priority_rank, Job.id)
-        )
-    )
-
-
-def _admit_one(context: Context, lanes: Lanes, job: Job) -> str | None:
+def _admit_one(context: Context, job: Job) -> str | None:
     kind = kind_of(job.kind)
     try:
         steps = kind.steps(context, job)
@@ -326,7 +362,6 @@ def _admit_one(context: Context, lanes: Lanes, job: Job) -> str | None:
     if not claimed:
         return None
     context.session.refresh(job)
-    lanes.take(lane, job)
     return seal_spec(
         {
             "job": job.id,

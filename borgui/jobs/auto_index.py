@@ -19,7 +19,7 @@ from borgui.jobs import admission, kind_of, lanes
 from borgui.jobs.index import GAVE_WAY
 from borgui.jobs.job import ACTIVE, Job, Priority, Status, Trigger
 from borgui.jobs.kind import Context
-from borgui.models import Archive, Repository, now
+from borgui.models import Archive, Repository, now, reading
 
 REST_AFTER_FAILURE = timedelta(days=1)
 MOST_FAILURES = 3
@@ -89,13 +89,16 @@ def give_way(context: Context, queue: Redis, machines: dict[str, int]) -> list[i
     admission; returns the ids of the jobs that were asked to end. Commits.
     """
     session = context.session
-    taken = lanes.taken(session)
-    unasked = [job for job in taken if _is_unasked(job) and job.cancel_requested_at is None]
-    waiting = _waiting(session, taken) if unasked else []
-    kept = [
-        job for job in unasked if any(_waits_for(job, each, taken, machines) for each in waiting)
-    ]
-    session.commit()
+    with reading():
+        taken = lanes.taken(session)
+        unasked = [job for job in taken if _is_unasked(job) and job.cancel_requested_at is None]
+        waiting = _waiting(session, taken) if unasked else []
+        kept = [
+            job
+            for job in unasked
+            if any(_waits_for(job, each, taken, machines) for each in waiting)
+        ]
+        session.commit()
     for job in kept:
         job.options = {**job.options, GAVE_WAY: True}
         with suppress(Conflict):  # it has ended

@@ -3,11 +3,11 @@
 A lane is a repository's (by borg's id for it), or a machine's where a job has no repository.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, selectinload
 
 from borgui.jobs import kind_of
 from borgui.jobs.job import ACTIVE, Job, Status
@@ -82,34 +82,36 @@ def taken(session: Session) -> list[Job]:
     return list(dict.fromkeys([*session.scalars(admitted), *session.scalars(held)]))
 
 
-def occupied(session: Session) -> Lanes:
-    """Who holds which lane now, by the rows."""
-    lanes = Lanes(writers=writers(session))
+def waiting(session: Session) -> list[Job]:
+    """The jobs that no machine has been given, the most urgent and oldest first, each with its
+    repository."""
+    wanted = select(Job).where(Job.status == Status.PENDING, Job.admitted_at.is_(None))
+    ordered = wanted.order_by(Job.priority_rank, Job.id)
+    return list(session.scalars(ordered.options(selectinload(Job.repository))))
+
+
+def occupied(session: Session, rows: Sequence[Job] | None = None) -> Lanes:
+    """Who holds which lane now, by the rows; ``rows`` are those of :func:`waiting`."""
+    rows = waiting(session) if rows is None else rows
+    lanes = Lanes(writers=writers(session, rows))
     for job in taken(session):
         lanes.take(job.lane or lane_of(job), job)
     moment = now()
-    follow = session.scalars(
-        select(Job).where(
-            Job.status == Status.PENDING, Job.admitted_at.is_(None), Job.parent_id.is_not(None)
-        )
-    )
-    for step in follow:
+    for step in rows:
+        if step.parent_id is None:
+            continue
         before = session.get(Job, step.after_id) if step.after_id else None
         begun = before is not None and (before.admitted_at is not None or not before.is_active)
         resting = step.not_before is not None and step.not_before > moment
-        if begun and not resting and step.parent_id is not None:
+        if begun and not resting:
             lanes.chains[lane_of(step)] = step.parent_id
     return lanes
 
 
-def writers(session: Session) -> dict[str, Job]:
-    """Lane → the first job that waits to write there, whatever it waits for, and because of which
-    what takes no slot ends; not one whose time, or whose turn in its chain, has not come."""
-    rows = session.scalars(
-        select(Job)
-        .where(Job.status == Status.PENDING, Job.admitted_at.is_(None))
-        .order_by(Job.priority_rank, Job.id)
-    )
+def writers(session: Session, rows: Sequence[Job]) -> dict[str, Job]:
+    """Lane → the first of ``rows`` (of :func:`waiting`) that is to write there, whatever it waits
+    for, and because of which what takes no slot ends; not one whose time, or whose turn in its
+    chain, has not come."""
     moment = now()
     found: dict[str, Job] = {}
     for job in rows:

@@ -13,6 +13,7 @@ from borgui.jobs.kind import Context
 from borgui.jobs.mount import MOUNT as KIND
 from borgui.jobs.mount import MountInput as Input
 from borgui.jobs.mount import MountJob
+from borgui.models import reading
 
 __all__ = ["KIND", "Input", "active", "give_way", "load"]
 
@@ -37,21 +38,24 @@ def give_way(context: Context, queue: Redis) -> list[int]:
     Call it after an admission; returns the ids of the jobs that were asked to end. Commits.
     """
     session = context.session
-    standing = [
-        job
-        for job in active(session)
-        if job.admitted_at is not None and job.cancel_requested_at is None
-    ]
-    waiting = lanes.writers(session) if standing else {}
-    ended: dict[int, MountJob] = {}
-    for job in standing:
-        writer = waiting.get(job.lane or lanes.lane_of(job))
-        if writer is not None:
-            job.gave_way_to = lanes.describe(writer)
-            ended[job.id] = job
+    with reading():
+        standing = [
+            job
+            for job in active(session)
+            if job.admitted_at is not None and job.cancel_requested_at is None
+        ]
+        writers = lanes.writers(session, lanes.waiting(session)) if standing else {}
+        in_the_way = {
+            job: writer
+            for job in standing
+            if (writer := writers.get(job.lane or lanes.lane_of(job))) is not None
+        }
+        session.commit()
+    for job, writer in in_the_way.items():
+        job.gave_way_to = lanes.describe(writer)
     session.commit()
-    for job in ended.values():
+    for job in in_the_way:
         with suppress(Conflict):  # it has ended
             admission.cancel(session, queue, job)
         session.commit()  # nothing waits for Redis while the database is locked
-    return list(ended)
+    return [job.id for job in in_the_way]

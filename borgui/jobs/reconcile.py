@@ -22,7 +22,7 @@ from borgui.jobs.finish import finish, mark_started
 from borgui.jobs.job import Job, Status, move
 from borgui.jobs.kind import Context
 from borgui.jobs.lanes import taken
-from borgui.models import now
+from borgui.models import now, reading
 
 GRACE = timedelta(seconds=30)
 """After Redis was restarted or emptied."""
@@ -85,8 +85,9 @@ def reconcile(context: Context, redis: Redis, memory: Memory) -> list[int]:
     """Settle what is clear; returns the ids of the rows it ended."""
     memory.notice(redis_identity(redis))
     session = context.session
-    rows = taken(session)
-    session.commit()
+    with reading():
+        rows = taken(session)
+        session.commit()
     session.expunge_all()  # they are read below, between transactions, as they were
     reports = {name: live.read_machine(redis, name) for name in {row.machine for row in rows}}
     for name, report in reports.items():

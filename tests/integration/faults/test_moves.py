@@ -613,10 +613,35 @@ def test_what_control_asks_every_few_seconds_reads_no_history(given: Context) ->
 
     event.listen(engine, "before_cursor_execute", note)
     lanes.taken(session)
-    admission._waiting(session)
+    lanes.waiting(session)
     event.remove(engine, "before_cursor_execute", note)
     connection = session.connection()
     for sql, values in statements:
         if sql.startswith("SELECT"):
             plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", values).fetchall()
             assert not [row for row in plan if "SCAN" in row[3] and "jobs" in row[3]], (sql, plan)
+
+
+# --- who starts jobs does not wait for who admits them -------------------------------------------
+
+
+def test_who_cannot_be_prepared_keeps_nobody_from_the_lane(given: Context, queue: Redis) -> None:
+    where = repository("one")
+    where.source_directories = []
+    Session.commit()
+    refused, behind = add(where), add(where, "refresh")
+    assert admit(given, queue) == [behind.id]
+    assert (fresh(refused).status, refused.error_code) == (Status.FAILED, "no_sources")
+    assert fresh(behind).wait_reason is None
+
+
+def test_a_look_at_what_waits_takes_no_write_lock(given: Context, queue: Redis) -> None:
+    """In a burst of starts control looks after each; it writes only what it has to say."""
+    where = repository("one")
+    running, waits = add(where), add(where)
+    assert admit(given, queue) == [running.id]
+    engine = given.session.connection().engine
+    given.session.rollback()
+    with engine.begin():  # has the lock; who wants it too fails after ten seconds
+        assert admit(given, queue) == []
+    assert fresh(waits).wait_reason == f"waits for backup #{running.id}"
