@@ -15,9 +15,10 @@ FORMAT: Final = (
 )
 """One line an item; the path stands last and everything before it is called its attributes."""
 
-_MARK_LENGTH: Final = 16
+ID_LETTERS: Final = 16
+"""So much of an archive's id stands in each line: enough to tell it from another."""
 
-MARKED: Final = FORMAT.replace("{NL}", f"\t{{archiveid:.{_MARK_LENGTH}}}{{NL}}")
+MARKED: Final = FORMAT.replace("{NL}", f"\t{{archiveid:.{ID_LETTERS}}}{{NL}}")
 """The same, with :func:`mark` at each line's end: an archive is listed by its name, which another
 client may have given to another one meanwhile. Borg puts it into the format once, not once an item
 (1.2.4)."""
@@ -25,7 +26,7 @@ client may have given to another one meanwhile. Borg puts it into the format onc
 
 def mark(borg_id: str) -> str:
     """How each line of an archive ends in the format :data:`MARKED`."""
-    return f"\t{borg_id[:_MARK_LENGTH]}\n"
+    return f"\t{borg_id[:ID_LETTERS]}\n"
 
 
 CHECKSUMS: Final = "{type}{mode}\t{health}\t{sha256}\t{bpath!r}{NL}"
@@ -33,13 +34,11 @@ CHECKSUMS: Final = "{type}{mode}\t{health}\t{sha256}\t{bpath!r}{NL}"
 
 
 PLACES: Final = (
-    "{type}{mode}\t{archiveid:.16}\t{size}\t{source!r}\t{bpath!r}"
+    f"{{type}}{{mode}}\t{{archiveid:.{ID_LETTERS}}}"
+    "\t{size}\t{source!r}\t{bpath!r}"
     "\t{uid}\t{gid}\t{user!r}\t{group!r}{NL}"
 )
 """What an extraction would make and where; :func:`parse_place` reads it."""
-
-ID_LETTERS: Final = 16
-"""So much of an archive's id stands in each line: enough to tell it from another."""
 
 
 class ListingError(ValueError):

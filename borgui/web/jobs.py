@@ -105,7 +105,7 @@ def active() -> Response:
     return response
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=8)  # each may hold 200 jobs
 def _active(keep: tuple[int, ...] | None, of: int | None, *_who: object) -> tuple[str, set[int]]:
     """The partial, and the jobs in it that are active; one for all of the same ``_who``: what they
     may see, where and in which zone."""

@@ -3,6 +3,7 @@
 Twenty browsers that follow the same list cost little more than one: the processor is borg's.
 """
 
+import secrets
 import time
 from itertools import count
 
@@ -15,8 +16,8 @@ from borgui.models import Session
 SECONDS = 1.0
 """How old a partial may be that is answered."""
 
-TOKEN = "csrf-token-of-whoever-asks"  # noqa: S105 - a place for one
-"""Stands in a shared partial where each asker's own token belongs."""
+TOKEN = secrets.token_hex(16)
+"""Stands in a shared partial where each asker's own token belongs; nothing else can hold it."""
 
 _commits = count(1)
 _last = 0
