@@ -5,12 +5,14 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -88,6 +90,21 @@ class Product:
     def said(self) -> str:
         """All that it printed."""
         return (self.data_dir.parent / f"{self.data_dir.name}.out").read_text()
+
+    def account(self) -> str:
+        """For a test that failed: what it printed last, its newest jobs, and their logs."""
+        parts = [self.said[-5000:]]
+        with closing(sqlite3.connect(self.data_dir / "borgui.db")) as database:
+            found = database.execute(
+                "SELECT id, kind, status, attempt, exit_code, error_code, error_message,"
+                " created_at, started_at, completed_at, cancel_requested_at"
+                " FROM jobs ORDER BY id DESC LIMIT 6"
+            ).fetchall()
+        for row in found:
+            log = self.data_dir / "logs" / f"{row[0]}.log"
+            said = log.read_text(errors="replace")[-2000:] if log.exists() else "no log"
+            parts.append(f"{row}\n{said}")
+        return "\n---\n".join(parts)
 
     def wait_healthy(self, seconds: float = 60) -> None:
         """Until ``/health`` answers 200."""
