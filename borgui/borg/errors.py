@@ -1,8 +1,9 @@
 """From how borg ended to what a person needs: the verdict on one run.
 
-Exit codes: 0 well, 1 and 100-127 warnings, 128+n a signal that borg caught, negative a signal
-that ended it, all else an error. Where borg gives an error class (``msgid``) that decides, then
-its text (1.2 leaves many classes out), then the modern exit code (1.4).
+Exit codes: 0 well, 1 and 100-127 warnings (1 with a bare traceback: Python ended borg), 128+n a
+signal that borg caught, negative a signal that ended it, all else an error. Where borg gives an
+error class (``msgid``) that decides, then its text (1.2 leaves many classes out), then the modern
+exit code (1.4).
 """
 
 import posixpath
@@ -61,6 +62,12 @@ _SIGNALS: Final = {
     ),
 }
 
+_EXCEPTIONS: Final = {
+    "borg.helpers.process.SigTerm": "SIGTERM",
+    "borg.helpers.process.SigHup": "SIGHUP",
+}
+"""What borg makes of a signal, where it comes while borg still reads its arguments."""
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -96,7 +103,7 @@ def judge(
     signal_name = _signal_name(exit_code, evidence)
     if signal_name:
         return _interrupted(step, signal_name, evidence)
-    if not _ended_well(step, exit_code, evidence):
+    if not _ended_well(step, exit_code, evidence) or _was_cut_off(exit_code, evidence, created):
         return _failed(step, _cause(exit_code, evidence), evidence)
     if step == "create" and created is None:
         return _failed(step, NO_ANSWER, evidence)
@@ -130,6 +137,11 @@ def _ended_well(step: str, exit_code: int, evidence: Evidence) -> bool:
         return True
     # Exit 1 of create is an archive with warnings; elsewhere ERROR lines mean what they say.
     return is_warning(exit_code) and (step == "create" or not evidence.errors)
+
+
+def _was_cut_off(exit_code: int, evidence: Evidence, created: Created | None) -> bool:
+    """Whether Python ended borg by an exception: its exit code for that is borg's for warnings."""
+    return exit_code == 1 and evidence.traceback and created is None
 
 
 def _with_warnings(evidence: Evidence, created: Created | None, sources: Sequence[str]) -> Verdict:
@@ -185,6 +197,8 @@ def _interrupted(step: str, name: str, evidence: Evidence) -> Verdict:
 def _signal_name(exit_code: int, evidence: Evidence) -> str | None:
     if exit_code == 2 and any("Got Ctrl-C / SIGINT" in error.message for error in evidence.errors):
         return "SIGINT"  # borg ends with 2 after one SIGINT to create
+    if exit_code == 1 and evidence.traceback and evidence.plain[-1] in _EXCEPTIONS:
+        return _EXCEPTIONS[evidence.plain[-1]]
     number = -exit_code if exit_code < 0 else exit_code - 128
     if number <= 0:
         return None
@@ -236,7 +250,7 @@ def _warned_of(evidence: Evidence) -> Cause | None:
 
 
 def _unknown(evidence: Evidence) -> Cause:
-    crashed = any(
+    crashed = evidence.traceback or any(
         error.msgid == "Exception" or error.message.startswith("Traceback")
         for error in evidence.errors
     )

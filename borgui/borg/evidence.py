@@ -21,6 +21,8 @@ _STALE_LOCK: Final = re.compile(
 FILE_CHANGED: Final = ": file changed while we backed it up"
 """The end of such a warning; borg 1.2 gives it no class."""
 
+_TRACEBACK: Final = "Traceback (most recent call last):"
+
 _PATH: Final = (
     re.compile(r"(?P<path>.+?): (?:[a-z_]+: )?\[Errno \d+\] ", re.DOTALL),
     re.compile(rf"(?P<path>.+){FILE_CHANGED}", re.DOTALL),
@@ -52,6 +54,8 @@ class Evidence:
     plain: deque[str] = field(default_factory=lambda: deque(maxlen=40))
     refused: set[str] = field(default_factory=set)
     """Ids of questions that were answered no, such as BORG_RELOCATED_REPO_ACCESS_IS_OK."""
+    traceback: bool = False
+    """Whether Python itself ended borg: before it could log, as by a signal while it starts."""
 
     def feed(self, event: Event) -> None:
         """Note an event, if it bears on the verdict."""
@@ -62,6 +66,7 @@ class Evidence:
                 self.refused.add(msgid)
             case PlainText(text=text):
                 self.plain.append(text)
+                self.traceback = self.traceback or text == _TRACEBACK
             case _:
                 pass
 

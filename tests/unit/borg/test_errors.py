@@ -256,3 +256,29 @@ def test_a_full_disk_that_was_warned_of_is_why_borg_crashed() -> None:
     assert judge("create", 2, evidence).error_code == "borg_crashed"
     evidence.feed(LogMessage("WARNING", "borg.repository", full))
     assert judge("create", 2, evidence).error_code == "disk_full"
+
+
+def bare_traceback(last: str, *, lines: int = 1) -> Evidence:
+    """What Python prints where borg's own handlers do not stand yet (1.2.4, seen)."""
+    evidence = Evidence()
+    evidence.feed(PlainText("Traceback (most recent call last):"))
+    for number in range(lines):
+        evidence.feed(PlainText(f'  File "/usr/lib/python3.11/argparse.py", line {number}, in f'))
+    evidence.feed(PlainText(last))
+    return evidence
+
+
+@pytest.mark.parametrize("step", ["create", "delete", "extract", "list"])
+@pytest.mark.parametrize("lines", [1, 100])
+def test_a_signal_while_borg_reads_its_arguments(step: str, lines: int) -> None:
+    """Python then ends with 1, which is borg's code for "done, with warnings"."""
+    verdict = judge(step, 1, bare_traceback("borg.helpers.process.SigTerm", lines=lines))
+    assert (verdict.status, verdict.error_code) == ("interrupted", "killed_by_signal")
+    assert "SIGTERM" in (verdict.error_message or "")
+
+
+@pytest.mark.parametrize("step", ["create", "delete", "extract", "list"])
+def test_a_borg_that_python_cannot_run(step: str) -> None:
+    verdict = judge(step, 1, bare_traceback("ModuleNotFoundError: No module named 'borg'"))
+    assert (verdict.status, verdict.error_code) == ("failed", "borg_crashed")
+    assert verdict.detail == "ModuleNotFoundError: No module named 'borg'"
