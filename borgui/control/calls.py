@@ -1,6 +1,7 @@
 """What control can be asked to do: the only functions its worker accepts. Each may run twice."""
 
 import logging
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -21,6 +22,10 @@ from borgui.security.keys import Keys
 
 log = logging.getLogger("borgui.control")
 
+APART_SECONDS = 0.06
+"""From one admission that was asked for to the next: where many are started at once, each looks at
+all that wait, and takes the processor from those who answer the others."""
+
 
 class _State:
     """What :func:`configure` gave this process."""
@@ -30,6 +35,7 @@ class _State:
     redis: Redis
     memory: reconciling.Memory
     auto_index: AutoIndex
+    next_admission = 0.0
 
 
 def configure(config: Config, keys: Keys, redis: Redis) -> None:
@@ -54,10 +60,12 @@ def _context() -> Iterator[Context]:
 
 
 def admit() -> None:
-    """Hand every job that may run to its machine."""
+    """Hand every job that may run to its machine; in a burst of starts, several at a time."""
+    time.sleep(max(0.0, _State.next_admission - time.monotonic()))
     queueing.forget_nudge(_State.redis)
     with _context() as context:
         _admit(context)
+    _State.next_admission = time.monotonic() + APART_SECONDS
 
 
 def _admit(context: Context) -> None:
