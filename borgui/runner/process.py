@@ -227,9 +227,13 @@ class Child:
                 stream.close()
 
     def terminate(self) -> None:
-        """SIGTERM to the child alone: at once to its group, an ssh would die before its borg."""
+        """SIGTERM to the child alone: at once to its group, an ssh would die before its borg.
+
+        Not by ``Popen.send_signal``, which takes the exit status of one that has just ended: it is
+        waited for in one place alone, and until then its pid is its own.
+        """
         with suppress(ProcessLookupError):
-            self.popen.send_signal(signal.SIGTERM)
+            os.kill(self.pid, signal.SIGTERM)
 
     def kill(self) -> None:
         """SIGKILL to its whole process group."""

@@ -1,5 +1,6 @@
 """Lines out of chunks, in bounded memory."""
 
+import os
 import time
 
 import pytest
@@ -51,6 +52,20 @@ def pieces(script: str, pause: float, *, end_after: float | None = None) -> tupl
     code = child.popen.wait()
     child.close()
     return found, code
+
+
+def test_a_stop_as_the_child_ends() -> None:
+    """It ends between two looks, and is asked to end before the second."""
+    child = process.start([b"/bin/sh", b"-c", b"sleep 0.3; exit 3"], {b"PATH": b"/bin:/usr/bin"})
+
+    def tick() -> float:
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        child.terminate()
+        return 0.25
+
+    read_to_end(child, lambda _: None, lambda _: None, tick)
+    assert child.popen.wait() == 3
+    child.close()
 
 
 LINE_BY_LINE = "for i in $(seq 40); do echo $i; sleep 0.002; done"
