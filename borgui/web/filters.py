@@ -18,7 +18,8 @@ TAIL = 24
 """Characters of a path that always show, at its end."""
 
 _ODD = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-_ODD_RUN = re.compile(f"{_ODD.pattern}+")
+_UNSHOWN = re.compile(rf"({_ODD.pattern}+)|([\u202a-\u202e\u2066-\u2069]+)")
+"""Odd bytes, or what nobody sees and what turns the letters around it: ``exe.gpj`` of another."""
 _ODD_IN_TEXT = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _UNITS = ("kB", "MB", "GB", "TB", "PB", "EB")
@@ -38,22 +39,28 @@ def is_odd(text: str) -> bool:
 
 
 def marked(text: str) -> Markup:
-    """Text with each odd byte escaped and marked as such."""
-    if not is_odd(text):
+    """Text with each odd byte, and what turns the way it is read, escaped and marked as such."""
+    if not _UNSHOWN.search(text):
         return escape(text)
-    return Markup(_ODD_RUN.sub(_mark, str(escape(text))))  # noqa: S704 - escaped before
+    return Markup(_UNSHOWN.sub(_mark, str(escape(text))))  # noqa: S704 - escaped before
 
 
 def _mark(match: re.Match[str]) -> str:
-    shown = printable_path(match.group())
-    return f'<span class="odd" title="bytes that are no text">{shown}</span>'
+    title = "bytes that are no text" if match[1] else "turns the direction of reading"
+    return f'<span class="odd" title="{title}">{_spelt(match)}</span>'
+
+
+def _spelt(match: re.Match[str]) -> str:
+    if match[1]:
+        return printable_path(match[1])
+    return match[2].encode("ascii", "backslashreplace").decode()
 
 
 def path(text: str | None) -> Markup:
     """A path that shortens in its middle, and is whole on hover, on focus and when copied."""
     if text is None:
         return UNKNOWN
-    whole = escape(printable_path(text))
+    whole = escape(_UNSHOWN.sub(_spelt, text))
     return Markup(  # noqa: S704 - every part is escaped
         f'<span class="path" tabindex="0" title="{whole}" data-whole="{whole}">{short(text)}</span>'
     )

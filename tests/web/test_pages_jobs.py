@@ -160,6 +160,17 @@ def test_odd_names_are_escaped_and_marked(admin: Someone, repository: int, annou
     assert "B<span" in admin.browser("GET", f"/jobs/{job}/progress").text
 
 
+def test_a_name_cannot_turn_the_direction_of_reading(
+    admin: Someone, repository: int, announce: Any
+) -> None:
+    job = add_job(repository_id=repository, status=Status.RUNNING, attempt=1, started_at=now())
+    announce(job, current_file="/home/مستودع/photo-\u202egpj.exe")
+    text = admin.browser("GET", f"/jobs/{job}/progress").text
+    assert '<span class="odd" title="turns the direction of reading">\\u202e</span>gpj.exe' in text
+    assert "مستودع" in text
+    assert "\u202e" not in text
+
+
 def test_list_filters_and_pages(admin: Someone, repository: int, running: int) -> None:
     for _ in range(30):
         add_job(repository_id=repository, status=Status.COMPLETED, completed_at=now())
