@@ -207,6 +207,7 @@ def test_dashboard_says_the_state_first(admin: Someone, repository: int) -> None
     Session.commit()
     Session.remove()
     text = admin.browser("GET", "/").text
+    assert "No failed job needs a look." in text
     assert "The repository has a backup" in text
     assert "3 h ago" in text
     add_job(repository_id=repository, status=Status.FAILED, error_message="It broke.")
