@@ -107,8 +107,10 @@ class JobLine:
 
     @property
     def figures(self) -> bool:
-        """Whether its page shows its figures."""
-        return self.kind in MEASURED and self.status != Status.PENDING
+        """Whether its page shows its figures: while it runs, and after it if there are any."""
+        if self.kind not in MEASURED or self.status == Status.PENDING:
+            return False
+        return self.status == Status.RUNNING or self.original_size is not None
 
     @property
     def elapsed(self) -> str:

@@ -121,6 +121,7 @@ def test_ended_job_stops_asking(admin: Someone, failed: int) -> None:
     assert root_of(alone.text) in page
     assert "The disk is full." in page
     assert "No space left on device" in page
+    assert "figures" not in page
     assert "went away" in page
 
 
