@@ -210,6 +210,13 @@ def alive(client: redis.Redis, seconds: int = 3600, **report: Any) -> None:
     client.expire(live.machine_key("local"), seconds)
 
 
+def one_good() -> None:
+    """One repository with one good backup, and nothing that runs or waits."""
+    ended(repository("letters", "/mnt/backup/letters"), now() - timedelta(hours=7))
+    Session.commit()
+    Session.remove()
+
+
 def life(config: Config, finished: int = 1000) -> dict[str, int]:
     """Fill the database; returns the ids of the jobs worth a look, by what they are."""
     client = live.connect(embedded_redis.url(config), timeout=2)

@@ -158,6 +158,8 @@ def main(words: list[str]) -> None:
         sample.alive(client)
         camera.take("login", "/login", person=None)
         camera.take("dashboard-empty", "/")
+        sample.one_good()
+        camera.take("dashboard-quiet", "/", whole=False)
         ids = sample.life(config)
         Session.remove()
         photograph(camera, ids)
@@ -191,7 +193,10 @@ def photograph(camera: Camera, ids: dict[str, int]) -> None:
     archives(camera, ids)
     take("settings", "/settings")
     take("settings-errors", "/settings", act=_wrong_roots, themes=("light",))
-    take("tokens", "/account/tokens")
+    take("tokens", "/account/tokens", act=_make_token)
+    take("token-question", "/account/tokens", act=_ask_for_token, whole=False)
+    take("held-question", f"/jobs/{ids['held']}", act=_ask_to_free, whole=False)
+    take("refused", "/", act=_lose_connection, whole=False)
     take("not-found", "/nowhere", themes=("light",))
     take("danger", f"/repositories/{ids['repository']}/settings", act=_open_danger, whole=False)
     take("danger-page", f"/repositories/{ids['repository']}/forget?delete_data=1")
@@ -282,6 +287,27 @@ def _send_empty(page: Page) -> None:
 
 def _open_danger(page: Page) -> None:
     page.click("[data-opens=ask-delete]")
+
+
+def _make_token(page: Page) -> None:
+    page.fill("#name", "the backup script of the old laptop in the attic, nightly")
+    page.click("main form.card button")
+    page.wait_for_selector("#new-token")
+
+
+def _ask_for_token(page: Page) -> None:
+    page.locator("td.acts > button").first.click()
+
+
+def _ask_to_free(page: Page) -> None:
+    page.focus("[popovertarget=free-lane]")
+    page.keyboard.press("Enter")
+
+
+def _lose_connection(page: Page) -> None:
+    page.route("**/cancel", lambda route: route.abort())
+    page.locator(".job form button").first.click()
+    page.wait_for_selector(".failed")
 
 
 def _focus_path(page: Page) -> None:
