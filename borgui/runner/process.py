@@ -190,11 +190,12 @@ def _values(pid: int) -> list[bytes] | None:
 
 
 def boot_time() -> float:
-    """Seconds since 1970 at which this machine booted (moves with a clock that is set)."""
-    for line in (_PROC / "stat").read_bytes().splitlines():
-        if line.startswith(b"btime "):
-            return float(line.split()[1])
-    raise OSError("/proc/stat names no boot time")
+    """Seconds since 1970 at which this machine booted (moves with a clock that is set).
+
+    Not ``btime`` of ``/proc/stat``, which is cut to whole seconds: by that a borg would have
+    started before its job was made.
+    """
+    return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def boot_id() -> str:
@@ -229,10 +230,10 @@ class Child:
     def terminate(self) -> None:
         """SIGTERM to the child alone: at once to its group, an ssh would die before its borg.
 
-        Not by ``Popen.send_signal``, which takes the exit status of one that has just ended: it is
-        waited for in one place alone, and until then its pid is its own.
+        Not by Popen, which takes the exit status of a child that has just ended: until that is
+        waited for, the pid is its own, and whoever watches it finds it there.
         """
-        with suppress(ProcessLookupError):
+        if self.popen.returncode is None:
             os.kill(self.pid, signal.SIGTERM)
 
     def kill(self) -> None:

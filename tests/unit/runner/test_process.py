@@ -5,12 +5,12 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from borgui.runner import process
+from borgui.runner import process, streams
 
 
 @pytest.fixture(params=["setpriv", "function"])
@@ -45,16 +45,35 @@ def run(script: str, **more: object) -> str:
 
 def test_identity(sleeper: process.Child) -> None:
     identity = sleeper.identity
-    started = datetime.fromisoformat(identity.started_at)
 
     assert identity.is_alive()
     assert process.identify(sleeper.pid) == identity
-    assert abs((datetime.now(UTC) - started).total_seconds()) < 5
     assert identity.started_at.endswith("Z")
     assert not process.ProcessId(identity.pid, identity.start + 1).is_alive()
     sleeper.kill()
     time.sleep(0.1)
     assert not identity.is_alive(), "a zombie is dead"
+
+
+def test_it_has_not_started_before_it_was_started() -> None:
+    """But for the clock tick its start is counted in, and the millisecond it is told in."""
+    before = datetime.now(UTC)
+    child = process.start([b"/bin/true"], {})
+    after = datetime.now(UTC)
+    child.popen.wait()
+    child.close()
+    tick = timedelta(seconds=1 / process._TICKS + 0.005)
+    assert before - tick <= datetime.fromisoformat(child.identity.started_at) <= after + tick
+
+
+def test_a_signal_that_comes_too_late_takes_nothing_from_who_waits() -> None:
+    child = process.start([b"/bin/sh", b"-c", b"exit 3"], {})
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    child.terminate()
+    assert streams.has_ended(child)
+    assert child.popen.wait() == 3
+    child.terminate()
+    child.close()
 
 
 def test_a_session_of_its_own(sleeper: process.Child) -> None:
