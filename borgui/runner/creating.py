@@ -1,17 +1,66 @@
 """New repositories: ``borg init``, also where an earlier try may have come as far as that."""
 
-from borgui.borg.causes import REPOSITORY_EXISTS
+import re
+from pathlib import Path
+
+from borgui.borg.causes import PATH_TAKEN, REPOSITORY_EXISTS
+from borgui.runner import locks, program
 from borgui.runner.spec import Step
-from borgui.runner.steps import Reader
+from borgui.runner.steps import Ended, Reader
 from borgui.runner.work import Work
+
+_OF_INIT = re.compile(r"README|config|config-\w+\.tmp|data|lock\.exclusive|lock\.roster")
+"""What lies in a repository before borg has written anything to it: its manifest is the first."""
 
 
 def init(work: Work, step: Step) -> None:
     """The act of the step ``init``. Where ``parameters`` has ``may_exist``, a repository that
-    exists is no failure: the step that follows finds out whether it is ours."""
+    exists is no failure: one that was never finished is removed and made again, and of any other
+    the step that follows finds out whether it is ours."""
+    may_exist = bool(step.parameters.get("may_exist"))
     ended = work.run_program(step, Reader())
+    if may_exist and _is_taken(ended) and _removed_unfinished(work, step):
+        work.log.line("An earlier try had left a repository unfinished and empty: it is removed.")
+        ended = work.run_program(step, Reader())
     work.note(ended)
-    if ended.verdict.error_code == REPOSITORY_EXISTS.code and step.parameters.get("may_exist"):
+    if may_exist and ended.verdict.error_code == REPOSITORY_EXISTS.code:
         work.log.line("An earlier try may have made it. It is opened, to see whether it is ours.")
         return
     work.conclude(ended)
+
+
+def _is_taken(ended: Ended) -> bool:
+    return ended.verdict.error_code in {REPOSITORY_EXISTS.code, PATH_TAKEN.code}
+
+
+def _removed_unfinished(work: Work, step: Step) -> bool:
+    """Whether what a borg that was ended in the middle of its init has left was taken away.
+
+    Nothing goes that could be missed: no key, no segment, and nothing that somebody else put there
+    or still works on. That the folder of segments can be removed is what proves it empty.
+    """
+    folder = Path(step.local_repository or "")
+    try:
+        if step.local_repository is None or not _is_unfinished(work, folder):
+            return False
+        for segments in (folder / "data/0", folder / "data"):
+            if segments.exists():
+                segments.rmdir()
+        locks.remove(folder)
+        for each in sorted(folder.iterdir(), reverse=True):  # by its README borg knows it
+            each.unlink()
+    except OSError as error:
+        work.log.line(f"What an earlier try has left cannot be removed: {error}.")
+        return False
+    return True
+
+
+def _is_unfinished(work: Work, folder: Path) -> bool:
+    found = list(folder.iterdir())
+    if not all(_OF_INIT.fullmatch(each.name) for each in found):
+        return False
+    configs = [each for each in found if each.name.startswith("config")]
+    if any(re.search(rb"^key\b", each.read_bytes(), re.MULTILINE) for each in configs):
+        return False
+    borg, host = program.find(work.config).path, program.host_id(work.config)
+    return all(owner.is_dead(host, borg) for owner in locks.owners(folder))

@@ -5,6 +5,7 @@ Borg is the real one, run by a script that can end itself, or wait, when borg ha
 """
 
 import os
+import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -256,6 +257,57 @@ def test_an_init_that_ends_after_its_repository_was_made(
     assert job["status"] == "failed"
     job, status = again(product, repo_id, job)
     assert (job["status"], status) == ("completed", "ready")
+
+
+def unfinish(repository: Path, owner: str) -> None:
+    """What an init leaves that is killed before its manifest is written."""
+    for each in repository.iterdir():
+        if each.name not in {"README", "config", "data"}:
+            each.unlink()
+    shutil.rmtree(repository / "data")
+    (repository / "data").mkdir()
+    (repository / "lock.exclusive").mkdir()
+    (repository / "lock.exclusive" / owner).touch()
+
+
+@pytest.fixture
+def unfinished(product: Product, tricks: Tricks, tmp_path: Path) -> tuple[int, dict[str, Any]]:
+    """A repository and its init, which was killed before its manifest was written."""
+    tricks.set("init", "kill")
+    added = add(product, tmp_path, "keyfile")
+    tricks.none()
+    host = (product.data_dir / "machine" / "host-id").read_text().strip()
+    unfinish(tmp_path / "new", f"{host}.{2**22 - 1}-0")
+    return added
+
+
+def test_what_an_init_left_unfinished_is_made_anew(
+    product: Product, unfinished: tuple[int, dict[str, Any]]
+) -> None:
+    job, status = again(product, *unfinished)
+    assert (job["status"], status) == ("completed", "ready"), job
+
+
+@pytest.mark.parametrize("sign", ["segment", "key", "file", "owner"])
+def test_what_may_be_more_than_unfinished_is_left_alone(
+    product: Product, unfinished: tuple[int, dict[str, Any]], tmp_path: Path, sign: str
+) -> None:
+    new = tmp_path / "new"
+    if sign == "segment":
+        (new / "data" / "0").mkdir()
+        (new / "data" / "0" / "1").write_bytes(b"BORG_SEG")
+    elif sign == "key":
+        with (new / "config").open("a") as config:
+            config.write("key = hqlhbGdvcml0aG2mc2hhMjU2\n")
+    elif sign == "file":
+        (new / "letter.txt").write_text("of somebody else")
+    else:
+        (new / "lock.exclusive" / "elsewhere.1-0").touch()
+    config, readme = (new / "config").read_bytes(), (new / "README").stat().st_ino
+    job, status = again(product, *unfinished)
+    assert (job["status"], status) == ("failed", "error")
+    assert (new / "config").read_bytes() == config
+    assert (new / "README").stat().st_ino == readme
 
 
 @pytest.mark.parametrize(
