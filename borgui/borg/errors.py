@@ -47,9 +47,13 @@ _DATA: Final = {
     "break_lock": "Nothing in the repository was changed.",
 }
 
-_MAYBE_MADE: Final = (
-    "The existing archives are untouched; the list of archives shows whether a new one was made."
-)
+_MAYBE_MADE: Final = {
+    "init": "Whether a repository was made is seen when it is run again.",
+    "create": (
+        "The existing archives are untouched; the list of archives shows whether a new one was"
+        " made."
+    ),
+}
 _MID_WAY: Final = (CONNECTION_LOST, CRASHED, FAILED)
 
 _SIGNALS: Final = {
@@ -178,8 +182,9 @@ def _failed(step: str, cause: Cause, evidence: Evidence) -> Verdict:
 
 def _data(step: str, *, is_sure: bool) -> str:
     """What is true of the data after ``step`` failed; not ``is_sure`` where borg ended mid-way,
-    which may have been after it had made its archive."""
-    return _MAYBE_MADE if step == "create" and not is_sure else _DATA.get(step, "")
+    which may have been after it had made what it was to make."""
+    unsure = {} if is_sure else _MAYBE_MADE
+    return unsure.get(step) or _DATA.get(step, "")
 
 
 def _interrupted(step: str, name: str, evidence: Evidence) -> Verdict:

@@ -236,16 +236,23 @@ def test_python_memory_error() -> None:
         (2, "ConnectionClosed", False),
     ],
 )
-def test_what_is_said_of_the_archive_of_a_backup_that_failed(
-    exit_code: int, msgid: str | None, is_sure: bool
+@pytest.mark.parametrize(
+    ("step", "sure", "unsure"),
+    [
+        ("create", "No new archive was made", "whether a new one was made"),
+        ("init", "No repository was made", "Whether a repository was made"),
+    ],
+)
+def test_what_is_said_of_what_was_to_be_made(
+    exit_code: int, msgid: str | None, is_sure: bool, step: str, sure: str, unsure: str
 ) -> None:
     """A borg that ended mid-way may have made it: that is not denied."""
     evidence = Evidence()
     if msgid is not None:
         evidence.feed(LogMessage("ERROR", "borg", "x", msgid))
-    told = str(judge("create", exit_code, evidence).error_message)
-    assert ("No new archive was made" in told) is is_sure
-    assert ("whether a new one was made" in told) is not is_sure
+    told = str(judge(step, exit_code, evidence).error_message)
+    assert (sure in told) is is_sure
+    assert (unsure in told) is not is_sure
 
 
 def test_a_full_disk_that_was_warned_of_is_why_borg_crashed() -> None:
