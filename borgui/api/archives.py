@@ -135,7 +135,14 @@ class DiffQuery(Paged, Inside):
 
 
 @api.post("/archives/<int:archive_id>/index")
-@describes("archive_index", body=Start, answer=IndexStarted, status=202, tag="archives")
+@describes(
+    "archive_index",
+    body=Start,
+    answer=IndexStarted,
+    status=202,
+    also={200: IndexStarted},
+    tag="archives",
+)
 def archive_index(archive_id: int) -> tuple[dict[str, Any], int, dict[str, str]]:
     """Make the archive's index: 202 with the job that does, 200 where it is there already."""
     given = read_body(Start)

@@ -1,7 +1,7 @@
 """The blueprint of ``/api``, and how a call is described for ``openapi.json``."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from flask import Blueprint
@@ -23,6 +23,8 @@ class Description:
     tag: str = ""
     text: str = ""
     content_type: str = "application/json"
+    also: Mapping[int, type[BaseModel]] = field(default_factory=dict)
+    """What else it may answer, by status, beside the errors that every call may."""
 
 
 DESCRIPTIONS: dict[str, Description] = {}
@@ -38,12 +40,15 @@ def describes(
     status: int = 200,
     tag: str = "",
     content_type: str = "application/json",
+    also: Mapping[int, type[BaseModel]] | None = None,
 ) -> Callable[[View], View]:
     """Note what the view of ``endpoint`` takes and answers."""
 
     def note(view: View) -> View:
         text = " ".join((view.__doc__ or "").split())
-        DESCRIPTIONS[endpoint] = Description(body, query, answer, status, tag, text, content_type)
+        DESCRIPTIONS[endpoint] = Description(
+            body, query, answer, status, tag, text, content_type, also or {}
+        )
         return view
 
     return note

@@ -5,7 +5,7 @@ from typing import Any
 from flask import current_app
 
 from borgui import folders
-from borgui.api.answers import FolderAnswer
+from borgui.api.answers import ErrorAnswer, FolderAnswer
 from borgui.api.blueprint import api, describes
 from borgui.api.incoming import Flag, read_query
 from borgui.config import Config
@@ -30,7 +30,9 @@ class FolderQuery(Input):
 
 
 @api.get("/folders", endpoint="folders")
-@describes("folders", query=FolderQuery, answer=FolderAnswer, tag="folders")
+@describes(
+    "folders", query=FolderQuery, answer=FolderAnswer, also={504: ErrorAnswer}, tag="folders"
+)
 def list_folder() -> dict[str, Any]:
     """What lies in a folder, told by the machine's quick worker within 5 seconds, or 504."""
     asked = read_query(FolderQuery)

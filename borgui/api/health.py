@@ -5,10 +5,13 @@ from typing import Any
 
 import redis
 from flask import Blueprint, current_app, request
+from pydantic import BaseModel
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from borgui import __version__, live
+from borgui.api.answers import Health
+from borgui.api.blueprint import describes
 from borgui.config import Config
 from borgui.extensions import live_redis
 from borgui.models import Session
@@ -18,7 +21,14 @@ health = Blueprint("health", __name__)
 log = logging.getLogger("borgui.web")
 
 
+class HealthQuery(BaseModel):
+    """``live=1``: 200 as long as the web itself answers."""
+
+    live: str | None = None
+
+
 @health.get("/health")
+@describes("health.show", query=HealthQuery, answer=Health, also={503: Health}, tag="health")
 def show() -> tuple[dict[str, Any], int]:
     """200 when all is well, 503 when something is missing; with ``?live=1`` always 200.
 

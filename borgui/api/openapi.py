@@ -9,14 +9,29 @@ from functools import cache
 from typing import Any
 
 from flask import Flask, Response, current_app, jsonify, render_template
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from borgui import __version__
-from borgui.api.answers import ErrorAnswer
+from borgui.api.answers import ErrorAnswer, NewRepository, Started
+from borgui.api.archive_answers import IndexStarted
 from borgui.api.blueprint import DESCRIPTIONS, Description, api
 from borgui.security.access import permission_of
 
 ERRORS = (400, 401, 403, 404, 409, 413, 415, 422, 429, 503)
+"""What any call may answer."""
+
+STARTING = (Started, IndexStarted, NewRepository)
+"""Answers of the calls that start a job."""
+
+
+class Keyed(BaseModel):
+    """The header that a call which starts a job may bring."""
+
+    idempotency_key: str | None = Field(
+        None,
+        alias="Idempotency-Key",
+        description="The same key within a day answers the same job.",
+    )
 
 
 @api.get("/openapi.json")
@@ -52,19 +67,41 @@ def _made(app: Flask) -> dict[str, Any]:
             )
         ],
         security={"token": []},
+        naming_strategy=_name,
     )
     stand_in = Flask("borgui.api.openapi")
     stand_in.url_map.converters.update(app.url_map.converters)
     for rule in app.url_map.iter_rules():
         described = DESCRIPTIONS.get(rule.endpoint.removeprefix("api."))
-        if rule.endpoint.startswith("api.") and described is not None:
+        if described is not None:
             methods = sorted((rule.methods or set()) - {"HEAD", "OPTIONS"})
             view = _stand_in(spec, rule.endpoint, described)
             stand_in.add_url_rule(rule.rule, rule.endpoint, view, methods=methods)
     with stand_in.app_context():
         spec.register(stand_in)
         made: dict[str, Any] = spec.spec
+    for calls_there in made["paths"].values():
+        for call in calls_there.values():
+            _complete(call, DESCRIPTIONS[call["operationId"]])
     return made
+
+
+def _name(model: Any) -> str:
+    """OpenAPI allows no brackets in a name, which a list of something has."""
+    from spectree.utils import get_model_key
+
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", get_model_key(model))
+
+
+def _complete(call: dict[str, Any], described: Description) -> None:
+    """Say what SpecTree has no word for: a body may be missing, an answer be no JSON."""
+    if described.body is not None and not any(
+        each.is_required() for each in described.body.model_fields.values()
+    ):
+        call["requestBody"]["required"] = False
+    if described.content_type != "application/json":
+        content = {described.content_type: {"schema": {"type": "string"}}}
+        call["responses"][str(described.status)]["content"] = content
 
 
 def _stand_in(spec: Any, endpoint: str, described: Description) -> Any:
@@ -75,14 +112,17 @@ def _stand_in(spec: Any, endpoint: str, described: Description) -> Any:
 
     permission = permission_of(endpoint)
     view.__doc__ = f"{described.text}\n\nPermission: {permission}."
-    answers: dict[str, type[BaseModel] | None] = {
-        f"HTTP_{described.status}": described.answer,
-        **{f"HTTP_{status}": ErrorAnswer for status in ERRORS},
+    answers: dict[int, type[BaseModel] | None] = {
+        **dict.fromkeys(ERRORS, ErrorAnswer),
+        described.status: described.answer,
+        **described.also,
     }
+    starts = any(answer in STARTING for answer in answers.values())
     return spec.validate(
         json=described.body,
         query=described.query,
-        resp=Answers(**answers),
+        headers=Keyed if starts else None,
+        resp=Answers(**{f"HTTP_{status}": answer for status, answer in answers.items()}),
         tags=[described.tag],
         skip_validation=True,
         operation_id=endpoint.removeprefix("api."),
@@ -95,7 +135,7 @@ def calls() -> list[dict[str, Any]]:
     found = []
     for rule in current_app.url_map.iter_rules():
         described = DESCRIPTIONS.get(rule.endpoint.removeprefix("api."))
-        if not rule.endpoint.startswith("api.") or described is None:
+        if described is None:
             continue
         found.append(
             {

@@ -7,7 +7,13 @@ from flask_login import current_user
 from sqlalchemy import func, select
 
 from borgui import repositories
-from borgui.api.answers import ArchiveAnswer, ListOf, NewRepository, RepositoryAnswer
+from borgui.api.answers import (
+    ArchiveAnswer,
+    ListOf,
+    NewRepository,
+    RepositoryAnswer,
+    Started,
+)
 from borgui.api.blueprint import api, describes
 from borgui.api.incoming import Flag, Nothing, Paged, idempotency_key, read_body, read_query
 from borgui.api.kinds import started
@@ -85,7 +91,13 @@ def repository_change(repo_id: int) -> dict[str, Any]:
 
 
 @api.delete("/repositories/<int:repo_id>")
-@describes("repository_forget", query=ForgetQuery, status=204, tag="repositories")
+@describes(
+    "repository_forget",
+    query=ForgetQuery,
+    status=204,
+    also={202: Started},
+    tag="repositories",
+)
 def repository_forget(repo_id: int) -> Any:
     """Forget a repository; borg's data stays. With ``delete_data=true`` a job deletes that too."""
     asked = read_query(ForgetQuery)

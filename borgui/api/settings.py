@@ -12,14 +12,14 @@ from borgui.settings import SettingsChange
 
 
 @api.get("/settings")
-@describes("settings_show", tag="settings")
+@describes("settings_show", answer=SettingsChange, tag="settings")
 def settings_show() -> dict[str, Any]:
     """Every setting with its present value. The roots are null for who may not see file names."""
     return settings.fields(read_settings(Session()), browse=can(Permission.BROWSE))
 
 
 @api.put("/settings")
-@describes("settings_change", body=SettingsChange, tag="settings")
+@describes("settings_change", body=SettingsChange, answer=SettingsChange, tag="settings")
 def settings_change() -> dict[str, Any]:
     """Change the settings given; the others stay."""
     return settings.fields(settings.change(Session(), read_body(SettingsChange)))

@@ -1,6 +1,7 @@
 """Starting, seeing, cancelling and repeating jobs; settings, tokens, folders, the description."""
 
 import json
+import re
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -478,12 +479,44 @@ def test_the_description_names_every_call_and_no_page(admin: Someone, app: Flask
     served = {
         rule.endpoint
         for rule in app.url_map.iter_rules()
-        if rule.rule.startswith("/api/") and rule.endpoint not in {"api.docs", "api.openapi"}
+        if rule.rule.startswith(("/api/", "/health"))
+        and rule.endpoint not in {"api.docs", "api.openapi"}
     }
     assert len(described) == len(served)
+    assert ("GET", "/health") in described
     body = found["paths"]["/api/backup/run"]["post"]["requestBody"]
     assert "repository_id" in str(body) or "$ref" in str(body)
     assert "/jobs/{job_id}" not in found["paths"]
+
+
+def test_the_description_says_all_that_may_be_answered(admin: Someone) -> None:
+    found = admin.api("GET", "/api/openapi.json").json
+    names = found["components"]["schemas"]
+    assert [each for each in names if not re.fullmatch(r"[A-Za-z0-9._-]+", each)] == []
+    calls = {
+        call["operationId"]: call for each in found["paths"].values() for call in each.values()
+    }
+    answers = {
+        "archive_index": {"200", "202"},
+        "download_file": {"200", "410"},
+        "folders": {"200", "504"},
+        "health.show": {"200", "503"},
+        "repository_forget": {"202", "204"},
+    }
+    for name, statuses in answers.items():
+        assert statuses <= set(calls[name]["responses"]), name
+    for name in ("job_log", "backup_log"):
+        assert list(calls[name]["responses"]["200"]["content"]) == ["text/plain"]
+    keyed = {
+        name
+        for name, call in calls.items()
+        if any(each["name"] == "Idempotency-Key" for each in call["parameters"])
+    }
+    assert keyed >= {"backup_start", "repositories_create", "job_retry", "archive_index"}
+    assert "settings_change" not in keyed
+    needed = {name for name, call in calls.items() if call.get("requestBody", {}).get("required")}
+    assert "backup_start" in needed
+    assert not needed & {"refresh_start", "job_cancel", "job_retry"}
 
 
 def test_the_description_is_a_page_too(viewer: Someone) -> None:
