@@ -17,7 +17,7 @@ from borgui.jobs.archives import record_archive
 from borgui.jobs.job import Job, Status
 from borgui.jobs.kind import Context, Kind, Outcome, Refused, Route, Step
 from borgui.jobs.outcomes import created
-from borgui.jobs.repository_state import require_same
+from borgui.jobs.repository_state import note_place, require_same
 from borgui.jobs.steps import borg_step, encode, repository_of
 from borgui.models import Archive, Repository, Settings, now
 from borgui.roots import is_inside, named
@@ -133,6 +133,7 @@ def _settle(session: Session, job: BackupJob, outcome: Outcome) -> None:
     repository = job.repository
     if repository is not None:
         require_same(repository, made.repository)
+        note_place(repository)
     _take_over(job, made)
     if repository is None:
         return

@@ -54,9 +54,7 @@ def _open(repository: Repository, seen: output.Repository) -> None:
     repository.lane = f"id:{seen.borg_id}"
     repository.encryption = seen.encryption
     repository.key = None
-    # Borg has noted the new place in its security folder; asking it to accept any further move
-    # unasked would switch that protection off.
-    repository.accept_relocated = False
+    note_place(repository)
     if seen.encryption != "none":
         repository.accept_unencrypted = False
 
@@ -73,6 +71,12 @@ def require_same(repository: Repository, seen: output.Repository) -> None:
         )
 
 
+def note_place(repository: Repository) -> None:
+    """Borg has opened it, and so has noted its place in its security folder: letting it accept any
+    further move unasked would switch that protection off."""
+    repository.accept_relocated = False
+
+
 def take_archives(session: Session, repository: Repository, outcome: Outcome) -> None:
     """Bring the archive rows in step with the lists in ``outcome``.
 
@@ -82,6 +86,7 @@ def take_archives(session: Session, repository: Repository, outcome: Outcome) ->
     if found is None:
         return
     require_same(repository, found.repository)
+    note_place(repository)
     replace_archives(session, repository, found.archives, sizes.archives if sizes else ())
     if sizes and sizes.repository.cache:
         repository.apply_cache_stats(sizes.repository.cache)

@@ -1,0 +1,65 @@
+"""Repositories that become ready, or do not: every mode of borg, keys, and the same one twice."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from borgui.borg.encryption import MODES, Mode
+from tests.integration.product import Product, borg
+
+
+@pytest.mark.parametrize("mode", MODES, ids=lambda mode: mode.name)
+def test_every_mode_of_borg(product: Product, tmp_path: Path, mode: Mode) -> None:
+    more: dict[str, Any] = {} if mode.needs_passphrase else {"passphrase": None}
+    path = tmp_path / "repository"
+    repo_id = product.add_repository(mode.name, path, [], encryption=mode.name, **more)
+    found = product.get(f"/api/repositories/{repo_id}").json
+    assert (found["status"], found["encryption"]) == ("ready", mode.name)
+    config = (path / "config").read_text()
+    assert ("key = " in config) is (mode.needs_passphrase and not mode.needs_keyfile)
+    keys = list((product.data_dir / "borg" / "keys").iterdir())
+    kept = [each for each in keys if config.partition("id = ")[2].split()[0] in each.read_text()]
+    assert bool(kept) is mode.needs_keyfile
+
+
+def bring_in(product: Product, path: Path, **more: Any) -> tuple[int, dict[str, Any]]:
+    """An import that has ended: the repository's id, and the job."""
+    body = {"mode": "import", "path": str(path), "passphrase": "s3cret phrase", **more}
+    answer = product.post("/api/repositories", body)
+    assert answer.status == 201, answer.body
+    return int(answer.json["id"]), product.wait_job(answer.json["job_id"])
+
+
+def test_a_key_file_comes_with_its_import(product: Product, source: Path, tmp_path: Path) -> None:
+    old = tmp_path / "old"
+    borg(old, "init", "-e", "keyfile", home=tmp_path)
+    borg(old, "create", "::one", str(source), home=tmp_path)
+    repo_id, job = bring_in(product, old, name="without its key")
+    assert (job["status"], job["error_code"]) == ("failed", "key_missing")
+    where = f"/api/repositories/{repo_id}"
+    key = borg(old, "key", "export", str(old), "/dev/stdout", home=tmp_path)
+    assert product.request("PUT", where, {"key": key}).status == 200
+    again = product.post(f"/api/jobs/{job['id']}/retry").json["job_id"]
+    assert product.wait_job(again)["status"] == "completed"
+    assert product.get(where).json["status"] == "ready"
+    archives = product.get(f"{where}/archives").json["items"]
+    assert [each["name"] for each in archives] == ["one"]
+
+
+def test_one_repository_has_one_name(product: Product, source: Path, tmp_path: Path) -> None:
+    """By another way to the same folder it would get a second lane. Borg has noted that way then,
+    and is told once that the first one counts."""
+    first = product.add_repository("first", tmp_path / "repository", [source])
+    (tmp_path / "link").symlink_to(tmp_path / "repository")
+    second, job = bring_in(product, tmp_path / "link", name="second", accept_relocated=True)
+    assert (job["status"], job["error_code"]) == ("failed", "repository_known")
+    assert "first" in job["error_message"]
+    found = product.get(f"/api/repositories/{second}").json
+    assert (found["status"], found["borg_id"]) == ("error", None)
+
+    assert product.wait_job(product.back_up(first))["error_code"] == "repository_relocated"
+    where = f"/api/repositories/{first}"
+    assert product.request("PUT", where, {"accept_relocated": True}).status == 200
+    assert product.wait_job(product.back_up(first))["status"] == "completed"
+    assert product.get(where).json["accept_relocated"] is False
