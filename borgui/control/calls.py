@@ -110,8 +110,10 @@ def reconcile() -> None:
 
 
 def housekeep() -> None:
-    """Once an hour: remove log files that belong to no job."""
+    """Once an hour: forget old jobs, and remove log files that belong to none."""
     with _context() as context:
+        keep = context.settings.log_retention_jobs
+        retention.forget_everywhere(context.session, _State.config.logs, keep)
         retention.remove_stray_logs(context.session, _State.config.logs)
 
 
@@ -120,7 +122,8 @@ def _after(context: Context, job_id: int) -> None:
     _State.auto_index.job_ended(job)
     if job is not None:
         keep = context.settings.log_retention_jobs
-        retention.forget_old(context.session, _State.config.logs, keep, job)
+        logs = _State.config.logs
+        retention.forget_old(context.session, logs, keep, job.repository_id, job.kind)
     context.session.commit()
     wakeups.arm(context.session, _State.redis)
 

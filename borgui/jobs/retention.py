@@ -11,17 +11,32 @@ from borgui.jobs.job import ENDED, Job, Status
 from borgui.models import Repository
 
 
-def forget_old(session: Session, logs: Path, keep: int, job: Job) -> int:
-    """Remove what is older than the last ``keep`` ended jobs of ``job``'s repository and kind.
+def forget_everywhere(session: Session, logs: Path, keep: int) -> int:
+    """:func:`forget_old` for every repository and kind: jobs that ended before a machine had them
+    are counted only here. Commits."""
+    counted = (
+        select(Job.repository_id, Job.kind)
+        .group_by(Job.repository_id, Job.kind)
+        .having(func.count(Job.id) > keep)
+    )
+    full = session.execute(counted).all()
+    session.rollback()
+    return sum(forget_old(session, logs, keep, where, kind) for where, kind in full)
+
+
+def forget_old(
+    session: Session, logs: Path, keep: int, repository_id: int | None, kind: str
+) -> int:
+    """Remove what is older than the last ``keep`` ended jobs of a repository and a kind.
 
     The newest success and the newest failure always stay. Commits, then removes the log files;
     returns how many jobs went.
     """
     same = (
         Job.repository_id.is_(None)
-        if job.repository_id is None
-        else Job.repository_id == job.repository_id,
-        Job.kind == job.kind,
+        if repository_id is None
+        else Job.repository_id == repository_id,
+        Job.kind == kind,
         Job.status.in_(ENDED),
         Job.lane_held.is_(False),  # its machine is silent: the row is what holds the lane
     )

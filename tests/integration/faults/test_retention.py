@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from borgui import queueing
 from tests.integration.faults.havoc import Place, at_work, query, settled
 from tests.integration.product import Product, wait_for
 
@@ -37,6 +38,19 @@ def test_old_jobs_go_with_their_logs(
     assert place.known() == len(place.archives())
 
 
+def test_what_no_machine_had_is_not_kept_for_ever(product: Product, tmp_path: Path) -> None:
+    """Such jobs end without an outcome. The hourly housekeeping counts them."""
+    repo_id = product.add_repository("sourceless", tmp_path / "repository", [])
+    assert product.request("PUT", "/api/settings", {"log_retention_jobs": 2}).status == 200
+    ended = [settled(product, product.back_up(repo_id)) for _ in range(4)]
+    assert {(each["status"], each["error_code"]) for each in ended} == {("failed", "no_sources")}
+    queueing.enqueue_control(product.redis(), queueing.HOUSEKEEP)
+    where = f"/api/jobs?repository_id={repo_id}&kind=backup"
+    wait_for(lambda: product.get(where).json["total"] == 2, 10, "old jobs are still there")
+    kept = [each["id"] for each in product.get(where).json["items"]]
+    assert kept == [each["id"] for each in reversed(ended[2:])]
+
+
 def test_a_long_log_is_cut_in_the_row_and_whole_in_its_file(
     product: Product, sources: dict[str, Path], tmp_path: Path
 ) -> None:
@@ -57,8 +71,6 @@ def test_a_long_log_is_cut_in_the_row_and_whole_in_its_file(
 
 def test_a_job_that_runs_keeps_its_log(product: Product, large: Place) -> None:
     """Housekeeping removes logs without a job, and only those."""
-    from borgui import queueing
-
     stray = product.data_dir / "logs" / "99999999.log"
     stray.write_text("of nobody")
     job = large.back_up()
