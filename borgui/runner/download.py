@@ -1,7 +1,6 @@
 """Prepares a download: looks at what was selected, then writes it to the data folder's file."""
 
 import errno
-import json
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -17,6 +16,7 @@ from borgui.borg.progress import Progress
 from borgui.borg.selection import Selected, stripped
 from borgui.runner.extracting import size_text
 from borgui.runner.failure import FailedError
+from borgui.runner.listed import ListedJson
 from borgui.runner.packing import Packer, Part, Plain, Zstd, room
 from borgui.runner.spec import Step, unpack
 from borgui.runner.steps import Ended, Reader
@@ -84,42 +84,24 @@ def download(work: Work, step: Step) -> None:
 # --- what is selected -----------------------------------------------------------------------------
 
 
-class Listing(Reader):
+class Listing(ListedJson):
     """Measures what ``borg list`` names. Paths as borg shows them."""
 
     def __init__(self, selected: Sequence[Selected], strip_components: int) -> None:
+        super().__init__(selected)
         self.entries = self.nfiles = self.special = self.size = self.tar_size = 0
         """Borg tells no size of a further name of a hard link; in the tar it has one where the
         first name was not selected."""
         self.first: dict[str, Any] = {}
         self.damaged: list[str] = []
         self.damaged_count = 0
-        self.missing = {as_borg_prints(each.path): each for each in selected}
-        """Selected paths that neither an entry has nor what an entry lies in. Of two that borg
-        shows alike, the other is missed by the run that follows."""
         self._strip = strip_components
 
-    def line(self, line: bytes) -> bool:
+    def take(self, entry: dict[str, Any], path: str) -> None:
         """Take one entry."""
-        try:
-            entry = json.loads(line)
-        except ValueError:
-            return False
-        if not isinstance(entry, dict) or not isinstance(entry.get("path"), str):
-            return False
-        self._take(entry)
-        return True
-
-    def shown(self, progress: Progress) -> Progress:
-        """With what was counted so far."""
-        message = "Looking at what the archive holds"
-        return replace(progress, progress_message=message, progress_percent=None)
-
-    def _take(self, entry: dict[str, Any]) -> None:
         self.first = self.first or entry
         self.entries += 1
-        kind, path = entry.get("type"), as_borg_prints(entry["path"])
-        self._find(path)
+        kind = entry.get("type")
         size = int(entry.get("size") or 0) if kind == "-" else 0
         if kind == "-":
             self.nfiles += 1
@@ -130,11 +112,6 @@ class Listing(Reader):
         if entry.get("healthy") is False:
             self.damaged_count += 1
             self.damaged += [path][: MOST_NAMED - len(self.damaged)]
-
-    def _find(self, path: str) -> None:
-        while self.missing and path:
-            self.missing.pop(path, None)
-            path = path.rpartition("/")[0]
 
     @property
     def whole_tar_size(self) -> int:
@@ -159,7 +136,7 @@ def _look(work: Work, step: Step, plan: Plan) -> Listing:
     if ended.verdict.status != "completed":
         work.note(ended)
         work.conclude(ended, NOTHING)
-    missing = list(listing.missing.values())
+    missing = listing.missing()
     for each in missing[:MOST_NAMED]:
         work.warn("It is not in the archive.", each.path)
     if missing and not listing.entries:

@@ -31,7 +31,7 @@ from borgui.runner.spec import Step, unpack
 from borgui.runner.spool import Spool
 from borgui.runner.staging import Staging
 from borgui.runner.steps import Reader
-from borgui.runner.work import Work
+from borgui.runner.work import Work, run_whole
 
 T = TypeVar("T")
 
@@ -312,14 +312,7 @@ class _Drill:
         )
 
     def _run(self, step: Step, reader: Reader) -> None:
-        """Run borg; raise FailedError unless it did all it was to do."""
-        ended = self._work.run_program(step, reader)
-        self._work.note(ended)
-        if reader.halt is not None:
-            raise FailedError(reader.halt.code, f"{reader.halt.message} {NOTHING}")
-        self._work.conclude(ended, NOTHING)
-        if ended.stopped is not None:
-            self._work.check_stop(NOTHING)  # it may have ended well, and yet have left out a part
+        run_whole(self._work, step, reader, NOTHING)
 
     def _tick(self, count: int) -> None:
         self._read += count

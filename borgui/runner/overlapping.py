@@ -11,12 +11,11 @@ from dataclasses import dataclass, field, replace
 
 from borgui.borg import commands, listing, selection
 from borgui.borg.display import as_borg_prints
-from borgui.borg.listing import ListingError, Place
-from borgui.borg.progress import Progress
+from borgui.borg.listing import Place
 from borgui.runner.failure import FailedError
+from borgui.runner.listed import ListedText
 from borgui.runner.spec import Step
-from borgui.runner.steps import Reader
-from borgui.runner.work import Work
+from borgui.runner.work import Work, run_whole
 
 BELOW = "It lies below a link of the same archive and was not restored; select it by itself."
 AT = "The archive holds a link in the same place too, so it was not restored."
@@ -210,60 +209,36 @@ def tell(work: Work, left_out: LeftOut) -> None:
         work.warn(f"{more:,} further entries lie below links of the same archive too.")
 
 
-def _list(work: Work, step: Step, reader: Reader, said: str) -> None:
-    argv = commands.list_places(step.argv)
-    ended = work.run_program(replace(step, name="preview", argv=tuple(argv), cwd=None), reader)
-    work.note(ended)
-    if reader.halt is not None:
-        raise FailedError(reader.halt.code, f"{reader.halt.message} {said}".strip())
-    work.conclude(ended, said)
-    if ended.stopped is not None:
-        work.check_stop(said)  # it may have ended well, and yet have left out a part
+def _list(work: Work, step: Step, reader: ListedText, said: str) -> None:
+    argv = tuple(commands.list_places(step.argv))
+    run_whole(work, replace(step, name="preview", argv=argv, cwd=None), reader, said)
 
 
-class Looking(Reader):
+class Looking(ListedText):
     """Feeds a listing to ``links``."""
 
-    pause = 0.005  # as of runner.indexing.Indexing: fewer, larger pieces
-
-    def __init__(self, links: Links, take: Take = lambda _place, _parts: True) -> None:
+    def __init__(self, links: Links, take: Take) -> None:
         self._links = links
         self._wants = take
 
-    def line(self, line: bytes) -> bool:
+    def take(self, line: str) -> None:
         """Take one entry."""
-        if self.halt is None:
-            try:
-                self.take(listing.parse_place(line.decode()))
-            except (ListingError, UnicodeDecodeError) as error:
-                message = f"What borg printed cannot be read: {error}."
-                self.halt = FailedError("listing_unreadable", message)
-            except FailedError as failed:
-                self.halt = failed
-        return True
-
-    def shown(self, progress: Progress) -> Progress:
-        """Nothing is known beside that it is under way."""
-        message = "Looking at what the archive holds"
-        return replace(progress, progress_message=message, progress_percent=None)
-
-    def take(self, place: Place) -> None:
-        """Take one entry."""
+        place = listing.parse_place(line)
         parts = self._links.parts(place.path)
         if self._wants(place, parts):
             self._links.add(place, parts)
 
 
-class Sorting(Looking):
+class Sorting(ListedText):
     """Tells what is to be left out."""
 
     def __init__(self, left_out: LeftOut) -> None:
-        super().__init__(left_out.links)
         self._left_out = left_out
 
-    def take(self, place: Place) -> None:
+    def take(self, line: str) -> None:
         """Take one entry."""
-        if fault := self._links.fault(place):
+        place = listing.parse_place(line)
+        if fault := self._left_out.links.fault(place):
             self._left_out.add(place, fault)
 
 

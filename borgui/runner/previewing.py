@@ -1,6 +1,5 @@
 """Reads ``borg list --json-lines`` for a dry run: what would be written, and left."""
 
-import json
 import os
 import posixpath
 import stat
@@ -12,9 +11,9 @@ from borgui.borg.display import as_borg_prints, printable_path
 from borgui.borg.progress import Progress
 from borgui.borg.selection import Selected, stripped
 from borgui.runner.extracting import exact
+from borgui.runner.listed import ListedJson
 from borgui.runner.placing import MOST_NAMED
 from borgui.runner.spec import pack
-from borgui.runner.steps import Reader
 
 MOST_FOLDERS = 10_000
 """So many folders of the destination are remembered at a time."""
@@ -22,7 +21,7 @@ MOST_SIZES = 100_000
 """So many files that are left alone have their size remembered, for their further names."""
 
 
-class Previewing(Reader):
+class Previewing(ListedJson):
     """Counts what would be written below ``destination``. Paths as borg shows them."""
 
     def __init__(
@@ -32,42 +31,26 @@ class Previewing(Reader):
         strip_components: int,
         overwrite: bool,
     ) -> None:
+        super().__init__(selected)
         self.seen = self.entries = self.nfiles = self.size = self.left_count = 0
         self._left: list[str] = []
         self._destination = destination
         self._strip = strip_components
         self._overwrite = overwrite
-        self._pending = {as_borg_prints(each.path): each for each in selected}
         self._selected = frozenset(self._pending)
         self._left_sizes: dict[str, int] = {}
         self._linked: set[str] = set()
         self._is_merged: dict[str, bool] = {}
         self._current: str | None = None
 
-    def line(self, line: bytes) -> bool:
-        """Take one entry."""
-        try:
-            entry = json.loads(line)
-        except ValueError:
-            return False
-        if not isinstance(entry, dict) or not isinstance(entry.get("path"), str):
-            return False
-        self._take(entry)
-        return True
-
     def shown(self, progress: Progress) -> Progress:
         """With what was counted so far."""
         return replace(
-            progress,
-            progress_message="Looking at what the archive holds",
+            super().shown(progress),
             nfiles=self.nfiles,
             restored_size=self.size,
             current_file=self._current and printable_path(self._current),
         )
-
-    def missing(self) -> list[Selected]:
-        """The selected paths that no entry has."""
-        return list(self._pending.values())
 
     def figures(self) -> dict[str, Any]:
         """For the outcome."""
@@ -78,10 +61,9 @@ class Previewing(Reader):
             "left_b64": [pack(path) for path in self._left],
         }
 
-    def _take(self, entry: dict[str, Any]) -> None:
-        path = as_borg_prints(entry["path"])
+    def take(self, entry: dict[str, Any], path: str) -> None:
+        """Take one entry."""
         self.seen += 1
-        self._found(path)
         inside = stripped(path, self._strip)
         if not inside:
             return
@@ -124,12 +106,6 @@ class Previewing(Reader):
         while path and path not in self._selected:
             path = path.rpartition("/")[0]
         return bool(path)
-
-    def _found(self, path: str) -> None:
-        """A selected path is found with itself or with anything below it."""
-        while self._pending and path:
-            self._pending.pop(path, None)
-            path = path.rpartition("/")[0]
 
     def _leave(self, inside: str) -> None:
         self.left_count += 1

@@ -8,13 +8,12 @@ from typing import Any, Self
 
 from borgui.borg import listing
 from borgui.borg.display import as_borg_prints
-from borgui.borg.listing import Checksum, ListingError
+from borgui.borg.listing import Checksum
 from borgui.borg.progress import Progress
 from borgui.borg.selection import Selected
-from borgui.runner.failure import FailedError
+from borgui.runner.listed import ListedText
 from borgui.runner.spec import pack
 from borgui.runner.spool import Spool
-from borgui.runner.steps import Reader
 
 DIFFERS = "It came back with other content."
 MISSING = "It did not come back."
@@ -167,10 +166,8 @@ class Tally:
             self.changed.append(restored.path)
 
 
-class Checking(Reader):
+class Checking(ListedText):
     """Holds what borg lists with its checksums against ``waiting``, which is in its order."""
-
-    pause = 0.005  # as of runner.indexing.Indexing: fewer, larger pieces
 
     def __init__(
         self, waiting: Iterable[Restored], links: Iterable[Restored], tally: Tally
@@ -182,16 +179,6 @@ class Checking(Reader):
         self._tally = tally
         for link in links:
             self._links.setdefault(link.source, []).append(link)
-
-    def line(self, line: bytes) -> bool:
-        """Take one entry."""
-        if self.halt is None:
-            try:
-                self._take(listing.parse_checksum(line.decode()))
-            except (ListingError, UnicodeDecodeError) as error:
-                message = f"What borg printed cannot be read: {error}."
-                self.halt = FailedError("listing_unreadable", message)
-        return True
 
     def shown(self, progress: Progress) -> Progress:
         """With what is proved so far."""
@@ -212,7 +199,9 @@ class Checking(Reader):
             for link in links:
                 self._tally.unproved(link.path, self._reasons.get(source, UNLISTED), link.size)
 
-    def _take(self, listed: Checksum) -> None:
+    def take(self, line: str) -> None:
+        """Take one entry."""
+        listed = listing.parse_checksum(line)
         if listed.kind != "-":
             return
         waits = self._next

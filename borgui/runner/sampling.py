@@ -1,15 +1,14 @@
 """Chooses files of an archive from its listing, as it comes, in bounded memory."""
 
 import random
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 from borgui.borg import listing
-from borgui.borg.listing import ListingError, Place
-from borgui.borg.progress import Progress
+from borgui.borg.listing import Place
 from borgui.runner.failure import FailedError
+from borgui.runner.listed import ListedText
 from borgui.runner.overlapping import Links
-from borgui.runner.steps import Reader
 
 BLOCK = 4096
 """What most file systems give a file at least."""
@@ -30,14 +29,9 @@ class Entry:
     is_broken: bool
 
     @classmethod
-    def of(cls, line: bytes) -> "Entry | None":
+    def with_place(cls, line: str) -> "tuple[Entry | None, Place]":
         """From a line of the listing; None for what is no regular file. Raises ListingError."""
-        return cls.with_place(line)[0]
-
-    @classmethod
-    def with_place(cls, line: bytes) -> "tuple[Entry | None, Place]":
-        """As :meth:`of`, and what every entry has."""
-        attributes, _, quoted = line.decode().rpartition("\t")
+        attributes, _, quoted = line.rpartition("\t")
         tail = listing.parse_tail(attributes)
         is_link = tail.head[1:2] == "h"
         source = tail.source if is_link else ""
@@ -93,39 +87,25 @@ class Reservoir:
         return [entry for _, entry in sorted(found, key=lambda each: each[0])]
 
 
-class Sampling(Reader):
+class Sampling(ListedText):
     """Offers the regular files of a listing to ``choice``, and measures them; ``links`` is fed with
     every entry."""
-
-    pause = 0.005  # as of runner.indexing.Indexing: fewer, larger pieces
 
     def __init__(self, choice: Choice, links: Links | None = None) -> None:
         self.files = self.taken = 0
         self.links = Links() if links is None else links
         self._choice = choice
 
-    def line(self, line: bytes) -> bool:
+    def take(self, line: str) -> None:
         """Take one entry."""
-        if self.halt is None:
-            try:
-                entry, place = Entry.with_place(line)
-                self.links.add(place)
-                self._take(entry)
-            except (ListingError, UnicodeDecodeError) as error:
-                message = f"What borg printed cannot be read: {error}."
-                self.halt = FailedError("listing_unreadable", message)
-            except OSError as error:
-                message = f"The list of files could not be written: {error.strerror}."
-                self.halt = FailedError("disk_full", message)
-        return True
-
-    def shown(self, progress: Progress) -> Progress:
-        """With what was counted so far."""
-        message = "Looking at what the archive holds"
-        return replace(progress, progress_message=message, progress_percent=None)
-
-    def _take(self, entry: Entry | None) -> None:
-        if entry is not None:
-            self.files += 1
-            self.taken += entry.taken
+        entry, place = Entry.with_place(line)
+        self.links.add(place)
+        if entry is None:
+            return
+        self.files += 1
+        self.taken += entry.taken
+        try:
             self._choice.offer(entry)
+        except OSError as error:
+            message = f"The list of files could not be written: {error.strerror}."
+            raise FailedError("disk_full", message) from error

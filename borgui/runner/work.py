@@ -4,6 +4,7 @@ from typing import Any, Protocol
 
 from borgui.borg.progress import Progress
 from borgui.config import Config
+from borgui.runner.failure import FailedError
 from borgui.runner.logfile import JobLog
 from borgui.runner.spec import Step
 from borgui.runner.steps import Ended, Reader
@@ -41,3 +42,15 @@ class Work(Protocol):
 
     def warn(self, message: str, path: str | None = None) -> None:
         """Add a warning of our own."""
+
+
+def run_whole(work: Work, step: Step, reader: Reader, said: str) -> None:
+    """Run the step's program, of whose work no part may be missing. Raises FailedError unless it
+    did all of it; ``said`` as that of :meth:`Work.conclude`."""
+    ended = work.run_program(step, reader)
+    work.note(ended)
+    if reader.halt is not None:
+        raise FailedError(reader.halt.code, f"{reader.halt.message} {said}".strip())
+    work.conclude(ended, said)
+    if ended.stopped is not None:
+        work.check_stop(said)  # it may have ended well, and yet have left out a part

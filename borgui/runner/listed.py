@@ -1,0 +1,81 @@
+"""Reads what ``borg list`` prints of an archive, entry by entry."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from borgui.borg.display import as_borg_prints
+from borgui.borg.listing import ListingError
+from borgui.borg.progress import Progress
+from borgui.borg.selection import Selected
+from borgui.runner.failure import FailedError
+from borgui.runner.steps import Reader
+
+
+class Listed(Reader):
+    """For a listing with a line for each entry: see :meth:`take`."""
+
+    def shown(self, progress: Progress) -> Progress:
+        """Nothing is known beside that it is under way."""
+        message = "Looking at what the archive holds"
+        return replace(progress, progress_message=message, progress_percent=None)
+
+
+class ListedText(Listed):
+    """For one of the formats of :mod:`borgui.borg.listing`. What cannot be read ends it."""
+
+    pause = 0.005  # as of runner.indexing.Indexing: fewer, larger pieces
+
+    def line(self, line: bytes) -> bool:
+        """Have an entry taken."""
+        if self.halt is None:
+            try:
+                self.take(line.decode())
+            except (ListingError, UnicodeDecodeError) as error:
+                message = f"What borg printed cannot be read: {error}."
+                self.halt = FailedError("listing_unreadable", message)
+            except FailedError as failed:
+                self.halt = failed
+        return True
+
+    def take(self, line: str) -> None:
+        """The next entry. Raises ListingError, and FailedError to have the program ended."""
+        raise NotImplementedError
+
+
+class ListedJson(Listed):
+    """For ``--json-lines`` of what was selected. Paths as borg shows them.
+
+    What is no entry is logged.
+    """
+
+    def __init__(self, selected: Sequence[Selected]) -> None:
+        self._pending = {as_borg_prints(each.path): each for each in selected}
+
+    def line(self, line: bytes) -> bool:
+        """Have an entry taken."""
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            return False
+        if not isinstance(entry, dict) or not isinstance(entry.get("path"), str):
+            return False
+        path = as_borg_prints(entry["path"])
+        self._find(path)
+        self.take(entry, path)
+        return True
+
+    def take(self, entry: dict[str, Any], path: str) -> None:
+        """The next entry, and its path."""
+        raise NotImplementedError
+
+    def missing(self) -> list[Selected]:
+        """Selected paths that neither an entry has nor what an entry lies in. Of two that borg
+        shows alike, the other is missed by the run that follows."""
+        return list(self._pending.values())
+
+    def _find(self, path: str) -> None:
+        while self._pending and path:
+            self._pending.pop(path, None)
+            path = path.rpartition("/")[0]
