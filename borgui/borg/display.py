@@ -1,4 +1,4 @@
-"""A borg command as a line that a person can read, and paste into bash."""
+"""Commands, paths and figures as a person reads them; a command can be pasted into bash."""
 
 import re
 import shlex
@@ -9,6 +9,8 @@ MASK: Final = "********"
 
 IN_DETAIL: Final = "In detail:"
 """In a message to people: what follows may name files, and is kept from who may not see them."""
+
+_UNITS: Final = ("kB", "MB", "GB", "TB", "PB", "EB")
 
 _SPECIAL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
@@ -56,6 +58,22 @@ def printable_path(path: str) -> str:
 def as_borg_prints(path: str) -> str:
     """Return a path as borg 1.x writes it in JSON: ``?`` for each byte it cannot decode."""
     return path.encode("utf-8", "replace").decode("utf-8")
+
+
+def size_text(count: float) -> str:
+    """``1.23 GB``: borg's own rounding (``borg.helpers.format_file_size``)."""
+    if abs(count) < 1000:
+        return f"{int(count)} B"
+    for unit in _UNITS:
+        count /= 1000
+        if abs(round(count, 2)) < 1000:
+            return f"{count:.2f} {unit}"
+    return f"{count:.2f} {_UNITS[-1]}"
+
+
+def counted(count: int, noun: str) -> str:
+    """``1 file``, ``8,123 files``."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def _escape(match: re.Match[str]) -> str:

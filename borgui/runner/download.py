@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from borgui.borg import extracted
-from borgui.borg.display import as_borg_prints, printable_path
+from borgui.borg.display import as_borg_prints, printable_path, size_text
 from borgui.borg.events import Event, LogMessage
 from borgui.borg.extracted import Loss
 from borgui.borg.progress import Progress
 from borgui.borg.selection import Selected, stripped
-from borgui.runner.extracting import size_text
 from borgui.runner.failure import FailedError
 from borgui.runner.listed import ListedJson
 from borgui.runner.packing import Packer, Part, Plain, Zstd, room

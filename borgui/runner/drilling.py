@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import TypeVar
 
 from borgui.borg import commands, extracted
-from borgui.borg.display import printable_path
+from borgui.borg.display import counted, printable_path, size_text
 from borgui.borg.events import Event, LogMessage
 from borgui.borg.extracted import Loss
 from borgui.borg.progress import Progress
 from borgui.runner.comparing import Source, compare
-from borgui.runner.extracting import exact, size_text
+from borgui.runner.extracting import exact
 from borgui.runner.failure import FailedError
 from borgui.runner.overlapping import Links, sort_out
 from borgui.runner.packing import room
@@ -163,14 +163,8 @@ class _Drill:
                 raise FailedError("nothing_to_drill", f"No file was left. {NOTHING}")
 
     def _warn_left_out(self, count: int) -> None:
-        files, they = (
-            ("1 file", "was left out: it is")
-            if count == 1
-            else (
-                f"{count:,} files",
-                "were left out: they are",
-            )
-        )
+        they = "was left out: it is" if count == 1 else "were left out: they are"
+        files = counted(count, "file")
         self._work.warn(f"{files} below links of the same archive {they} not proved.")
 
     def _take(self, reservoir: Reservoir, size: int, free: int, chosen: Spool[Entry]) -> None:

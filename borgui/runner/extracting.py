@@ -208,13 +208,3 @@ def _changed(path: str) -> int:
     with suppress(OSError):
         return os.lstat(path).st_ctime_ns
     return 0
-
-
-def size_text(size: int) -> str:
-    """``1.23 GB``, by powers of 1000 as borg writes sizes."""
-    value = float(size)
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if value < 1000 or unit == "TB":
-            return f"{int(value)} B" if unit == "B" else f"{value:.2f} {unit}"
-        value /= 1000
-    return f"{size} B"

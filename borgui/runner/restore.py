@@ -18,7 +18,7 @@ from functools import partial
 from typing import Any, NoReturn
 
 from borgui.borg import commands, extracted
-from borgui.borg.display import printable_path
+from borgui.borg.display import counted, printable_path, size_text
 from borgui.borg.extracted import Loss
 from borgui.borg.progress import Progress
 from borgui.borg.selection import (
@@ -31,7 +31,7 @@ from borgui.borg.selection import (
 )
 from borgui.roots import EVERYTHING, is_inside
 from borgui.runner import filesystem, overlapping, surveying, target
-from borgui.runner.extracting import Extracting, exact, size_text
+from borgui.runner.extracting import Extracting, exact
 from borgui.runner.failure import FailedError
 from borgui.runner.overlapping import LeftOut, Links
 from borgui.runner.placing import MOST_NAMED, Placed, Placing
@@ -304,18 +304,18 @@ class _Restore:
         """Raise FailedError when not all that was selected is there; name what was not found."""
         for each in self.missing:
             self.work.warn("It is not in the archive.", each.path)
-        if self.losses[Loss.FILE]:
+        if lost := self.losses[Loss.FILE]:
             raise FailedError(
                 "not_all_restored",
-                f"{_files(self.losses[Loss.FILE])} could not be restored; see the warnings. "
-                "All others were.",
+                f"{counted(lost, 'file')} could not be restored; see the warnings."
+                " All others were.",
             )
         self.judge_left_out("All others were restored.")
-        if self.losses[Loss.CONTENT]:
+        if damaged := self.losses[Loss.CONTENT]:
             raise FailedError(
                 "content_damaged",
-                f"{_files(self.losses[Loss.CONTENT])} came back damaged: the repository has lost "
-                "a part of the contents. Check the repository; all others are whole.",
+                f"{counted(damaged, 'file')} came back damaged: the repository has lost a part of"
+                " the contents. Check the repository; all others are whole.",
             )
 
     def judge_left_out(self, said: str) -> None:
@@ -421,7 +421,7 @@ class _Placing(_Restore):
     def _said(self, placed: Placed) -> str:
         if not placed.entries:
             return NOTHING_PLACED
-        return f"{_files(placed.nfiles)} ({size_text(placed.size)}) had been put in place."
+        return f"{counted(placed.nfiles, 'file')} ({size_text(placed.size)}) had been put in place."
 
     def _publish(self, progress: Progress) -> None:
         self.work.progress(replace(progress, current_file=None, eta_seconds=None))
@@ -451,7 +451,7 @@ class _Overwriting(_Restore):
         if reader.halt is not None or ended.verdict.status != "completed":
             partial = reader.halted_at or reader.last_path()
             self._name_partial(partial)
-            said = f"{_files(reader.nfiles)} had been restored" + (
+            said = f"{counted(reader.nfiles, 'file')} had been restored" + (
                 "; the one being written may be incomplete." if partial else "."
             )
             if reader.halt is not None:
@@ -557,10 +557,6 @@ def _fail(error: OSError, said: str = "") -> NoReturn:
 def _both(path: str) -> Iterable[str]:
     """A path as it is written and as it is without links."""
     return dict.fromkeys((os.path.normpath(path), os.path.realpath(path)))
-
-
-def _files(count: int) -> str:
-    return f"{count:,} file" if count == 1 else f"{count:,} files"
 
 
 def _entries(count: int) -> str:

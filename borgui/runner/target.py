@@ -6,10 +6,9 @@ import stat
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from borgui.borg.display import printable_path
+from borgui.borg.display import printable_path, size_text
 from borgui.roots import is_inside, is_narrowed, named, real
 from borgui.runner import filesystem
-from borgui.runner.extracting import size_text
 from borgui.runner.failure import FailedError
 
 

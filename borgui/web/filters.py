@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from markupsafe import Markup, escape
 
-from borgui.borg.display import printable_path
+from borgui.borg.display import printable_path, size_text
 from borgui.models import now
 
 UNKNOWN = Markup('<span class="unknown" title="not known">\N{EN DASH}</span>')
@@ -22,7 +22,6 @@ _UNSHOWN = re.compile(rf"({_ODD.pattern}+)|([\u202a-\u202e\u2066-\u2069]+)")
 """Odd bytes, or what nobody sees and what turns the letters around it: ``exe.gpj`` of another."""
 _ODD_IN_TEXT = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_UNITS = ("kB", "MB", "GB", "TB", "PB", "EB")
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
 
@@ -85,17 +84,6 @@ def size(count: float | None) -> Markup:
 def sentence(text: str) -> str:
     """``waits for backup #12`` as a sentence: ``Waits for backup #12.``"""
     return f"{text[:1].upper()}{text[1:].removesuffix('.')}."
-
-
-def size_text(count: float) -> str:
-    """``1.23 GB``: borg's own rounding (``borg.helpers.format_file_size``)."""
-    if abs(count) < 1000:
-        return f"{int(count)} B"
-    for unit in _UNITS:
-        count /= 1000
-        if abs(round(count, 2)) < 1000:
-            return f"{count:.2f} {unit}"
-    return f"{count:.2f} {_UNITS[-1]}"
 
 
 def number(count: int | None) -> Markup | str:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from redis import RedisError
 
 from borgui import live
+from borgui.borg.display import counted, size_text
 from borgui.extensions import live_redis
 from borgui.jobs import KINDS
 from borgui.jobs.job import ACTIVE, Job, Status
@@ -124,13 +125,13 @@ class JobLine:
         """Its figures on one line: ``8,123 files · 1.23 GB · 12.00 MB new``."""
         parts = []
         if self.nfiles is not None:
-            parts.append(f"{self.nfiles:,} file{'' if self.nfiles == 1 else 's'}")
+            parts.append(counted(self.nfiles, "file"))
         if self.original_size is not None:
-            parts.append(filters.size_text(self.original_size))
+            parts.append(size_text(self.original_size))
         if self.restored_size is not None:
-            parts.append(filters.size_text(self.restored_size))
+            parts.append(size_text(self.restored_size))
         if self.deduplicated_size is not None:
-            parts.append(f"{filters.size_text(self.deduplicated_size)} new")
+            parts.append(f"{size_text(self.deduplicated_size)} new")
         return " · ".join(parts)
 
     @property
