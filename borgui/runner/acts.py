@@ -26,7 +26,7 @@ ACTS = {
     "list_archives": "carrying",
     "list_renamed": "carrying",
     "mount": "mounting",
-    "preview": "restore",
+    "preview": "previewing",
     "verify": "verifying",
 }
 """Function → its module in this package, which the horse imports that needs it: together they

@@ -1,4 +1,4 @@
-"""Reads ``borg list --json-lines`` for a dry run: what would be written, and left."""
+"""A restore's dry run, by what borg lists: what would be written, and left."""
 
 import os
 import posixpath
@@ -11,14 +11,59 @@ from borgui.borg.display import as_borg_prints, printable_path
 from borgui.borg.progress import Progress
 from borgui.borg.selection import Selected, stripped
 from borgui.runner.extracting import exact
+from borgui.runner.failure import FailedError
 from borgui.runner.listed import ListedJson
 from borgui.runner.placing import MOST_NAMED
-from borgui.runner.spec import pack
+from borgui.runner.restore_plan import Plan
+from borgui.runner.restore_scope import Scope
+from borgui.runner.spec import Step, pack
+from borgui.runner.work import Work
 
 MOST_FOLDERS = 10_000
 """So many folders of the destination are remembered at a time."""
 MOST_SIZES = 100_000
 """So many files that are left alone have their size remembered, for their further names."""
+
+
+def preview(work: Work, step: Step) -> None:
+    """The act of the step ``preview``: what a restore would write and leave. Raises FailedError."""
+    plan = Plan.of(step, work)
+    plan.check(work)
+    scope = Scope.of(work, step, plan)
+    reader = Previewing(plan.destination, plan.selected, plan.strip_components, plan.overwrite)
+    ended = work.run_program(scope.step, reader)
+    work.note(ended)
+    answer = work.answer(step)
+    answer.update(reader.figures())
+    missing = scope.missing(reader.missing())
+    answer["unmatched_b64"] = [pack(each.path) for each in missing[:MOST_NAMED]]
+    work.conclude(ended)
+    if not reader.entries:
+        if plan.selected and len(missing) == len(plan.selected):
+            raise FailedError("nothing_matched", "None of the selected paths is in this archive.")
+        if scope.left_out.count:
+            raise FailedError(
+                "not_all_restored",
+                "Nothing would be restored: all of it lies below links of the same archive, which"
+                " are not restored with it.",
+            )
+        scope.judge_kept_out()
+        raise FailedError(
+            "strip_too_many" if reader.seen else "nothing_to_restore",
+            "Nothing would be restored: "
+            + (
+                "too many leading parts are taken off."
+                if reader.seen
+                else "there is nothing in it."
+            ),
+        )
+    for each in missing:
+        work.warn("It is not in the archive.", each.path)
+    if lack := scope.survey.shortage():
+        work.warn(lack)
+    work.progress(
+        replace(ended.progress, nfiles=reader.nfiles, restored_size=reader.size, current_file=None)
+    )
 
 
 class Previewing(ListedJson):
