@@ -23,8 +23,6 @@ from borgui.runner.logfile import JobLog
 
 RESEND_SECONDS = 5.0
 """An outcome that control has not settled for so long is announced again."""
-GRACE = 10.0
-"""Seconds from SIGTERM to SIGKILL for a borg whose horse is dead."""
 TIDY_SECONDS = 0.2
 """How long, in each round, a killed restore's staging folder is being removed."""
 TIDY_AGAIN_SECONDS = 300.0
@@ -110,11 +108,11 @@ class Reporter:
         return True
 
     def _press(self, job: int, orphan: process.ProcessId) -> None:
-        """SIGTERM, and SIGKILL when that has not helped for ``GRACE`` seconds."""
+        """SIGTERM, and SIGKILL when that has not helped for ``ORPHAN_GRACE`` seconds."""
         moment = time.monotonic()
         if job not in self._ending:
             process.log.warning("job %s: ending its orphaned process %s", job, orphan.pid)
-            self._ending[job] = moment + GRACE
+            self._ending[job] = moment + runfile.ORPHAN_GRACE
             process.terminate(orphan)
         elif moment >= self._ending[job]:
             process.kill(orphan)

@@ -18,6 +18,8 @@ SIZE = 4096
 """The contents are padded to this, so that a disk that fills up later cannot stop a rewrite."""
 PATIENCE = 0.5
 """Seconds until a lock that cannot be had counts as a living horse's."""
+ORPHAN_GRACE = 10.0
+"""Seconds from SIGTERM to SIGKILL for a borg whose horse is dead."""
 
 
 class AlreadyRunningError(Exception):

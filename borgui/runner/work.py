@@ -1,4 +1,4 @@
-"""What an act may use of the job it belongs to; a horse gives it."""
+"""What an act may use of the job it belongs to."""
 
 from typing import Any, Protocol
 
@@ -11,7 +11,7 @@ from borgui.runner.steps import Ended, Reader
 
 
 class Work(Protocol):
-    """One job under way, for :mod:`borgui.runner.acts`."""
+    """One job under way (:class:`borgui.runner.attempt.Attempt`), for :mod:`borgui.runner.acts`."""
 
     config: Config
     job: int

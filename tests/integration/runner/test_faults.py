@@ -15,7 +15,7 @@ import pytest
 from borgui import live, queueing
 from borgui.borg import commands
 from borgui.config import Config
-from borgui.runner import context, process, program
+from borgui.runner import context, process, program, runfile
 from borgui.runner import machine as machine_module
 from borgui.runner.horse import Horse
 from tests.integration.runner.machine_at_work import Machine, create, shell, step, wait_for
@@ -97,7 +97,7 @@ def test_everything_killed_and_started_again(machine: Machine, worker: int, tmp_
     os.kill(worker, signal.SIGSTOP)
     os.kill(horse_of(machine), signal.SIGKILL)
     machine.stop(worker, signal.SIGKILL)
-    machine_module.GRACE, before = 0.3, machine_module.GRACE
+    runfile.ORPHAN_GRACE, before = 0.3, runfile.ORPHAN_GRACE
     reporter = machine.reporter("second")
     try:
         reporter.publish()
@@ -107,7 +107,7 @@ def test_everything_killed_and_started_again(machine: Machine, worker: int, tmp_
         assert machine.kept() is None
         wait_for(lambda: (reporter.publish(), machine.kept())[1])
     finally:
-        machine_module.GRACE = before
+        runfile.ORPHAN_GRACE = before
         process.kill(orphan)
     result = machine.kept()
     assert result is not None
