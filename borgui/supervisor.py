@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from borgui.runner import process
+from borgui.runner import pids, process
 
 FIRST_DELAY = 0.5
 LONGEST_DELAY = 30.0
@@ -136,7 +136,7 @@ class Supervisor:
         There may be others, which are waited for and never signalled: whatever had this process
         as its parent before it was borgui, and every orphan of a container where it is the first.
         """
-        others = process.children_of(os.getpid()) - {child.pid for child in self.children}
+        others = pids.children_of(os.getpid()) - {child.pid for child in self.children}
         return {pid for pid in others if self._is_ours(pid)}
 
     def _is_ours(self, pid: int) -> bool:
@@ -302,7 +302,7 @@ def _lock(descriptor: int) -> bool:
 
 def _is_dead(owner: str) -> bool:
     """Whether the process that took a lock is gone, so that only its children still hold it."""
-    found = process.identify(int(owner)) if owner.isdigit() else None
+    found = pids.identify(int(owner)) if owner.isdigit() else None
     return owner.isdigit() and (found is None or not found.is_alive())
 
 

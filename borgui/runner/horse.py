@@ -11,7 +11,7 @@ from typing import Any
 
 from borgui import live
 from borgui.borg.display import IN_DETAIL
-from borgui.runner import context, leaving, outcome, process, runfile, stopping
+from borgui.runner import context, leaving, outcome, pids, process, runfile, stopping
 from borgui.runner.attempt import Attempt
 from borgui.runner.failure import FailedError
 from borgui.runner.publisher import Publisher
@@ -91,7 +91,7 @@ class Horse:
         orphan = runfile.borg_of(before)
         if orphan is not None and orphan.is_alive():
             process.log.warning("job %s: ending the orphaned process %s", self._job, orphan.pid)
-            process.end(orphan, runfile.ORPHAN_GRACE)
+            pids.end(orphan, runfile.ORPHAN_GRACE)
 
     def _drop(self, reason: str) -> None:
         process.log.warning("job %s, attempt %s refused: %s", self._job, self._attempt, reason)
@@ -99,11 +99,11 @@ class Horse:
             self._file.remove()
 
     def _record(self, file: runfile.RunFile) -> None:
-        horse = process.identify(os.getpid())
+        horse = pids.identify(os.getpid())
         file.write(
             attempt=self._attempt,
             horse_start=horse.start if horse else None,
-            boot_id=process.boot_id(),
+            boot_id=pids.boot_id(),
             instance=self._given.instance,
             horse_pid=os.getpid(),
             started_at=self._outcome["started_at"],

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from borgui.runner import process
+from borgui.runner import pids
 
 _NAME = re.compile(r"(?P<host>.+)\.(?P<pid>\d+)-[0-9a-f]+")
 _PLACE = re.compile(r"acquire the lock (?P<place>/.+)/lock(?:\.exclusive)? \(timeout\)")
@@ -33,7 +33,7 @@ class Owner:
         """Whether it ran here, and its pid is free or belongs to something else by now."""
         if self.host != host_id:
             return False
-        found = process.identify(self.pid)
+        found = pids.identify(self.pid)
         if found is None or not found.is_alive():
             return True
         return not _is_borg(self.pid, program) or _started(found) > self.since + _SLACK
@@ -91,8 +91,8 @@ def _changed(file: Path) -> float:
 def _is_borg(pid: int, program: str) -> bool:
     """By a word of its command line: Debian's borg runs as ``python3 /usr/bin/borg …``."""
     names = {"borg", Path(program).name}
-    return any(Path(word).name in names for word in process.command_of(pid).split(" ")[:3])
+    return any(Path(word).name in names for word in pids.command_of(pid).split(" ")[:3])
 
 
-def _started(identity: process.ProcessId) -> float:
+def _started(identity: pids.ProcessId) -> float:
     return datetime.fromisoformat(identity.started_at).timestamp()

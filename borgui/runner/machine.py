@@ -18,7 +18,7 @@ from redis.exceptions import RedisError
 from borgui import live, queueing
 from borgui.borg.progress import Progress
 from borgui.config import Config
-from borgui.runner import fuse, outcome, process, program, runfile, staging
+from borgui.runner import fuse, outcome, pids, process, program, runfile, staging
 from borgui.runner.logfile import JobLog
 
 RESEND_SECONDS = 5.0
@@ -47,7 +47,7 @@ class Reporter:
         self._queue: Redis = queueing.connect(redis_url, timeout=1)
         self._instance = instance
         self._workers = workers
-        self._boot_id = process.boot_id()
+        self._boot_id = pids.boot_id()
         self._ending: dict[int, float] = {}
         self._sent: dict[tuple[int, int], float] = {}
         self._tidying: dict[Path, Iterator[None]] = {}
@@ -107,15 +107,15 @@ class Reporter:
             self._settle(job, path)
         return True
 
-    def _press(self, job: int, orphan: process.ProcessId) -> None:
+    def _press(self, job: int, orphan: pids.ProcessId) -> None:
         """SIGTERM, and SIGKILL when that has not helped for ``ORPHAN_GRACE`` seconds."""
         moment = time.monotonic()
         if job not in self._ending:
             process.log.warning("job %s: ending its orphaned process %s", job, orphan.pid)
             self._ending[job] = moment + runfile.ORPHAN_GRACE
-            process.terminate(orphan)
+            pids.terminate(orphan)
         elif moment >= self._ending[job]:
-            process.kill(orphan)
+            pids.kill(orphan)
 
     def _settle(self, job: int, path: Path) -> None:
         """Write the outcome that a dead horse could not write, unless it has."""

@@ -1,4 +1,4 @@
-"""The one place that starts processes, watches them and ends them."""
+"""The one place that starts processes."""
 
 import ctypes
 import logging
@@ -10,8 +10,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
+
+from borgui.runner.pids import ProcessId, identify
 
 log = logging.getLogger("borgui.runner")
 
@@ -21,10 +22,6 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 # Converted before any fork: between fork and exec there is time for a system call, not for ctypes
 # to look up symbols and import lock holders to be waited for.
 _PRCTL_ARGUMENTS = (ctypes.c_int(_PR_SET_PDEATHSIG), ctypes.c_ulong(signal.SIGTERM))
-_TICKS = os.sysconf("SC_CLK_TCK")
-_PROC = Path("/proc")
-
-
 _MARK = b"BORGUI_INSTANCE"
 
 
@@ -109,98 +106,6 @@ _HELD = frozenset({signal.SIGTERM, signal.SIGINT})
 def release_signals() -> None:
     """Let SIGTERM and SIGINT through again, those that came meanwhile first."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _HELD)
-
-
-def children_of(pid: int) -> set[int]:
-    """The living children of a process."""
-    found = set()
-    for each in _PROC.iterdir():
-        if each.name.isdigit():
-            values = _values(int(each.name))
-            if values is not None and int(values[1]) == pid and values[0] not in (b"Z", b"X"):
-                found.add(int(each.name))
-    return found
-
-
-def is_marked(pid: int, mark: str) -> bool:
-    """Whether :func:`start` has started it, or a parent of it, with this mark (not empty).
-
-    No where its environment is not ours to read: then it is another user's by now.
-    """
-    try:
-        environment = (_PROC / str(pid) / "environ").read_bytes()
-    except OSError:
-        return False
-    return _MARK + b"=" + mark.encode() in environment.split(b"\0")
-
-
-@dataclass(frozen=True, slots=True)
-class ProcessId:
-    """A process beyond doubt: pids are used again, a pid with its start time is not.
-
-    ``start`` counts clock ticks since boot, field 22 of ``/proc/PID/stat`` (proc(5)).
-    """
-
-    pid: int
-    start: int
-
-    @property
-    def started_at(self) -> str:
-        """The start time as ISO 8601 in UTC, from the ticks and the time of boot."""
-        moment = datetime.fromtimestamp(boot_time() + self.start / _TICKS, UTC)
-        return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-    def is_alive(self) -> bool:
-        """Whether this very process exists and is no zombie."""
-        found = _stat(self.pid)
-        return found is not None and found[1] == self.start and found[0] not in "ZX"
-
-
-def identify(pid: int) -> ProcessId | None:
-    """The process that has ``pid`` now; ``None`` when there is none."""
-    found = _stat(pid)
-    return None if found is None else ProcessId(pid, found[1])
-
-
-def command_of(pid: int) -> str:
-    """The arguments of a process joined by blanks; ``""`` when it is gone or not ours to read."""
-    try:
-        raw = (_PROC / str(pid) / "cmdline").read_bytes()
-    except OSError:
-        return ""
-    return os.fsdecode(raw.replace(b"\0", b" ")).strip()
-
-
-def _stat(pid: int) -> tuple[str, int] | None:
-    """State letter and start ticks."""
-    values = _values(pid)
-    return None if values is None else (values[0].decode(), int(values[19]))
-
-
-def _values(pid: int) -> list[bytes] | None:
-    """What ``/proc/PID/stat`` says from the state on (field 3); None when the process is gone.
-
-    The command before it may hold blanks and parentheses.
-    """
-    try:
-        text = (_PROC / str(pid) / "stat").read_bytes()
-    except OSError:
-        return None
-    return text[text.rindex(b")") + 2 :].split()
-
-
-def boot_time() -> float:
-    """Seconds since 1970 at which this machine booted (moves with a clock that is set).
-
-    Not ``btime`` of ``/proc/stat``, which is cut to whole seconds: by that a borg would have
-    started before its job was made.
-    """
-    return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
-
-
-def boot_id() -> str:
-    """The kernel's own name for this boot."""
-    return (_PROC / "sys/kernel/random/boot_id").read_text().strip()
 
 
 class StartError(Exception):
@@ -306,6 +211,18 @@ def could_not_start(exit_code: int, last_words: str) -> bool:
     return exit_code in {126, 127} and bool(_Launcher.prefix) and "setpriv: " in last_words
 
 
+def is_marked(pid: int, mark: str) -> bool:
+    """Whether :func:`start` has started it, or a parent of it, with this mark (not empty).
+
+    No where its environment is not ours to read: then it is another user's by now.
+    """
+    try:
+        environment = Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:
+        return False
+    return _MARK + b"=" + mark.encode() in environment.split(b"\0")
+
+
 def _watch(popen: subprocess.Popen[bytes]) -> Child:
     if popen.stdout is None or popen.stderr is None:
         raise StartError("a child without pipes")  # not reached: both were asked for
@@ -346,44 +263,6 @@ def _memory_file(data: bytes) -> int:
         file.write(data)
     os.lseek(descriptor, 0, os.SEEK_SET)
     return descriptor
-
-
-def end(identity: ProcessId, grace: float) -> bool:
-    """End a process that is no child of ours, with its group; whether it is gone.
-
-    Waits ``grace`` seconds after SIGTERM and at most two more after SIGKILL, since a process in an
-    uninterruptible system call stays until that returns.
-    """
-    terminate(identity)
-    if _wait_gone(identity, grace):
-        return True
-    kill(identity)
-    return _wait_gone(identity, 2)
-
-
-def terminate(identity: ProcessId) -> None:
-    """SIGTERM to a process that may be gone."""
-    with suppress(ProcessLookupError, PermissionError):
-        if identity.is_alive():
-            os.kill(identity.pid, signal.SIGTERM)
-
-
-def kill(identity: ProcessId) -> None:
-    """SIGKILL to a process that may be gone, and to the group that it leads."""
-    with suppress(ProcessLookupError, PermissionError):
-        if identity.is_alive() and os.getpgid(identity.pid) == identity.pid:
-            os.killpg(identity.pid, signal.SIGKILL)
-        elif identity.is_alive():
-            os.kill(identity.pid, signal.SIGKILL)
-
-
-def _wait_gone(identity: ProcessId, seconds: float) -> bool:
-    deadline = time.monotonic() + seconds
-    while identity.is_alive():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
 
 
 def output_of(argv: Sequence[str], *, seconds: float, env: Mapping[str, str]) -> tuple[int, str]:

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from borgui.runner.process import ProcessId, boot_id
+from borgui.runner.pids import ProcessId, boot_id
 
 SIZE = 4096
 """The contents are padded to this, so that a disk that fills up later cannot stop a rewrite."""

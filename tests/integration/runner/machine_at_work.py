@@ -15,7 +15,7 @@ from redis import Redis
 from borgui import live, queueing
 from borgui.borg import commands
 from borgui.config import Config
-from borgui.runner import context, outcome, process, program
+from borgui.runner import context, outcome, pids, program
 from borgui.runner.machine import Reporter
 from borgui.runner.spec import pack
 from borgui.runner.worker import MachineWorker, QuickWorker
@@ -142,10 +142,10 @@ class Machine:
     def state(self, job: int = 1) -> live.Live:
         return live.read(self.redis, job) or live.Live()
 
-    def await_borg(self, job: int = 1) -> process.ProcessId:
+    def await_borg(self, job: int = 1) -> pids.ProcessId:
         """Wait until borg runs."""
         pid = wait_for(lambda: self.state(job).pid)
-        identity = process.identify(pid)
+        identity = pids.identify(pid)
         assert identity is not None
         return identity
 

@@ -15,7 +15,7 @@ import pytest
 from borgui import live, queueing
 from borgui.borg import commands
 from borgui.config import Config
-from borgui.runner import context, process, program, runfile
+from borgui.runner import context, pids, program, runfile
 from borgui.runner import machine as machine_module
 from borgui.runner.horse import Horse
 from tests.integration.runner.machine_at_work import Machine, create, shell, step, wait_for
@@ -108,7 +108,7 @@ def test_everything_killed_and_started_again(machine: Machine, worker: int, tmp_
         wait_for(lambda: (reporter.publish(), machine.kept())[1])
     finally:
         runfile.ORPHAN_GRACE = before
-        process.kill(orphan)
+        pids.kill(orphan)
     result = machine.kept()
     assert result is not None
     assert (result["error_code"], result["error_message"]) == (

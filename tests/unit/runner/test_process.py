@@ -1,8 +1,7 @@
-"""Starting, knowing and ending processes."""
+"""Starting processes, and knowing them."""
 
 import os
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from borgui.runner import process, streams
+from borgui.runner import pids, process, streams
 
 
 @pytest.fixture(params=["setpriv", "function"])
@@ -47,9 +46,9 @@ def test_identity(sleeper: process.Child) -> None:
     identity = sleeper.identity
 
     assert identity.is_alive()
-    assert process.identify(sleeper.pid) == identity
+    assert pids.identify(sleeper.pid) == identity
     assert identity.started_at.endswith("Z")
-    assert not process.ProcessId(identity.pid, identity.start + 1).is_alive()
+    assert not pids.ProcessId(identity.pid, identity.start + 1).is_alive()
     sleeper.kill()
     time.sleep(0.1)
     assert not identity.is_alive(), "a zombie is dead"
@@ -62,7 +61,7 @@ def test_it_has_not_started_before_it_was_started() -> None:
     after = datetime.now(UTC)
     child.popen.wait()
     child.close()
-    tick = timedelta(seconds=1 / process._TICKS + 0.005)
+    tick = timedelta(seconds=1 / pids._TICKS + 0.005)
     assert before - tick <= datetime.fromisoformat(child.identity.started_at) <= after + tick
 
 
@@ -136,9 +135,9 @@ def test_dies_with_its_parent() -> None:
         os.write(writing, f"{child.pid} {child.identity.start}".encode())
         signal.pause()
     pid, start = map(int, os.read(reading, 100).split())
-    identity = process.ProcessId(pid, start)
+    identity = pids.ProcessId(pid, start)
     # until the launcher has become the program
-    while process.command_of(pid) != "/bin/sleep 100":
+    while pids.command_of(pid) != "/bin/sleep 100":
         time.sleep(0.01)
     assert identity.is_alive()
     os.kill(parent, signal.SIGKILL)
@@ -149,25 +148,6 @@ def test_dies_with_its_parent() -> None:
         time.sleep(0.01)
     os.close(reading)
     os.close(writing)
-
-
-def test_end_by_kill() -> None:
-    """Of one that ignores SIGTERM, and of its children."""
-    script = "trap '' TERM; sleep 100 & echo $!; while :; do sleep 0.1; done"
-    child = subprocess.Popen(
-        ["/bin/sh", "-c", script], stdout=subprocess.PIPE, start_new_session=True
-    )
-    assert child.stdout is not None
-    below = process.identify(int(child.stdout.readline()))
-    identity = process.identify(child.pid)
-    assert below is not None
-    assert identity is not None
-
-    assert process.end(identity, 0.2)
-    time.sleep(0.1)
-    assert not below.is_alive()
-    child.wait()
-    child.stdout.close()
 
 
 def test_output_of() -> None:

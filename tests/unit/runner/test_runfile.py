@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from borgui.runner import process, runfile
+from borgui.runner import pids, runfile
 
 
 def test_held_while_it_lives(tmp_path: Path) -> None:
@@ -71,7 +71,5 @@ def test_borg_of_another_boot() -> None:
     facts = {"borg_pid": os.getpid(), "borg_start": 1}
 
     assert runfile.borg_of({**facts, "boot_id": "other"}) is None
-    assert runfile.borg_of({"boot_id": process.boot_id()}) is None
-    assert runfile.borg_of({**facts, "boot_id": process.boot_id()}) == process.ProcessId(
-        os.getpid(), 1
-    )
+    assert runfile.borg_of({"boot_id": pids.boot_id()}) is None
+    assert runfile.borg_of({**facts, "boot_id": pids.boot_id()}) == pids.ProcessId(os.getpid(), 1)
