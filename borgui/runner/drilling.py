@@ -16,17 +16,17 @@ from pathlib import Path
 from typing import TypeVar
 
 from borgui.borg import commands, extracted
-from borgui.borg.display import counted, printable_path, size_text
+from borgui.borg.display import printable_path, size_text
 from borgui.borg.events import Event, LogMessage
 from borgui.borg.extracted import Loss
 from borgui.borg.progress import Progress
+from borgui.runner.choosing import NOTHING, Choosing
 from borgui.runner.comparing import Source, compare
 from borgui.runner.extracting import exact
 from borgui.runner.failure import FailedError
-from borgui.runner.overlapping import Links, sort_out
 from borgui.runner.packing import room
 from borgui.runner.proving import DAMAGED, MISSING, Checking, Restored, Tally, Waiting
-from borgui.runner.sampling import Entry, Reservoir, Sampling
+from borgui.runner.sampling import Entry
 from borgui.runner.spec import Step, unpack
 from borgui.runner.spool import Spool
 from borgui.runner.staging import Staging
@@ -34,11 +34,6 @@ from borgui.runner.steps import Reader
 from borgui.runner.work import Work, run_whole
 
 T = TypeVar("T")
-
-NOTHING = "Nothing was proved."
-
-MOST_SAMPLE_BYTES = 10 * 1000**3
-"""What a sample may take in the scratch folder; never more than half of what is free there."""
 
 MOST_PATH_BYTES = 500_000
 """Of the paths in one command line, which the kernel limits: more are restored in several runs."""
@@ -107,14 +102,10 @@ class _Drill:
         self._files = folder / "files"
         self._tally = Tally()
         self._answer = work.answer(step)
-        self._total = 0
-        """Bytes to compare."""
+        self._choice = Choosing(work, step, self._plan.sample, folder)
         self._read = 0
         self._due = 0.0
         self._at: str | None = None
-        self._links = Links()
-        self._excludes: list[str] = []
-        """Keep borg from writing through links, where it is not told each file."""
 
     def run(self) -> None:
         try:
@@ -122,86 +113,13 @@ class _Drill:
                 Spool(self._folder / "chosen", Entry) as chosen,
                 Waiting(self._folder / "waiting") as waiting,
             ):
-                self._choose(chosen)
+                self._choice.choose(chosen)
                 self._restore(chosen)
                 self._compare(chosen, waiting)
                 self._check(waiting)
         finally:
             self._answer.update(self._tally.figures(MOST_NAMED))
         self._judge()
-
-    # --- what is restored -------------------------------------------------------------------------
-
-    def _choose(self, chosen: Spool[Entry]) -> None:
-        size = self._plan.sample
-        reservoir = Reservoir(size) if size is not None else None
-        reader = Sampling(chosen if reservoir is None else reservoir, self._links)
-        self._run(replace(self._step, name="preview"), reader)
-        if not reader.files:
-            raise FailedError(
-                "nothing_to_drill", f"There is no regular file in this archive. {NOTHING}"
-            )
-        free = max(room(self._folder), 0)
-        if reservoir is None:
-            self._check_space(reader.taken, free)
-            self._total = reader.taken
-            self._leave_out(chosen)
-        else:
-            self._take(reservoir, min(reader.files, size or 0), free, chosen)
-
-    def _leave_out(self, chosen: Spool[Entry]) -> None:
-        left_out = sort_out(self._work, self._step, self._links, NOTHING)
-        self._excludes = list(left_out.patterns)
-        total = count = 0
-        for entry in chosen if left_out.count else ():
-            total += 1
-            count += self._links.fault(entry.place) is not None
-        self._answer["skipped_count"] = count
-        if count:
-            self._warn_left_out(count)
-            if count == total:
-                raise FailedError("nothing_to_drill", f"No file was left. {NOTHING}")
-
-    def _warn_left_out(self, count: int) -> None:
-        they = "was left out: it is" if count == 1 else "were left out: they are"
-        files = counted(count, "file")
-        self._work.warn(f"{files} below links of the same archive {they} not proved.")
-
-    def _take(self, reservoir: Reservoir, size: int, free: int, chosen: Spool[Entry]) -> None:
-        limit = min(MOST_SAMPLE_BYTES, free // 2)
-        fitting = reservoir.fitting(limit)
-        # each is named to borg: of links just one that has the very path of a file comes with it
-        safe = [entry for entry in fitting if self._links.clash(entry.place) is None]
-        if len(safe) < len(fitting):
-            self._warn_left_out(len(fitting) - len(safe))
-            size -= len(fitting) - len(safe)
-            fitting = safe
-            if not fitting:
-                raise FailedError("nothing_to_drill", f"No file was left. {NOTHING}")
-        self._answer["skipped_count"] = size - len(fitting)
-        if not fitting:
-            raise FailedError(
-                "no_space",
-                f"None of the chosen files ({size:,}) fits into borgui's data folder, where a"
-                f" sample may take {size_text(limit)}. {NOTHING}",
-            )
-        if len(fitting) < size:
-            self._work.log.line(
-                f"Left out: {size - len(fitting):,} of {size:,} chosen files, since a sample may"
-                f" take {size_text(limit)}."
-            )
-        self._total = sum(entry.taken for entry in fitting)
-        # sources that overlap are stored twice: of one path the last is restored
-        for entry in {entry.path: entry for entry in fitting}.values():
-            chosen.offer(entry)
-
-    def _check_space(self, needed: int, free: int) -> None:
-        if needed > free:
-            raise FailedError(
-                "no_space",
-                f"It needs {size_text(needed)} and {size_text(free)} can be used in borgui's data"
-                f" folder. Free some space there, or restore a sample. {NOTHING}",
-            )
 
     # --- restoring it -----------------------------------------------------------------------------
 
@@ -214,17 +132,17 @@ class _Drill:
         for entries in runs:
             paths = [entry.path for entry in entries]
             argv = commands.extract_contents(self._plan.archive, paths)
-            argv = commands.excluding(argv, self._excludes)
+            argv = commands.excluding(argv, self._choice.excludes)
             step = replace(self._step, name="extract", argv=tuple(argv), cwd=str(self._files))
-            reader = Restoring(self._folder, done, self._total)
-            self._run(step, reader)
+            reader = Restoring(self._folder, done, self._choice.size)
+            run_whole(self._work, step, reader, NOTHING)
             done = reader.done
 
     # --- comparing it -----------------------------------------------------------------------------
 
     def _compare(self, chosen: Iterable[Entry], waiting: Waiting) -> None:
         for entry in chosen:
-            if self._excludes and self._links.fault(entry.place) is not None:
+            if self._choice.leaves_out(entry):
                 continue
             self._at = f"/{printable_path(entry.path)}"
             self._tell()
@@ -279,7 +197,8 @@ class _Drill:
     ) -> None:
         argv = commands.list_checksums(self._plan.archive, list(patterns))
         reader = Checking(waiting, links, self._tally)
-        self._run(replace(self._step, name="preview", argv=tuple(argv)), reader)
+        listing = replace(self._step, name="preview", argv=tuple(argv))
+        run_whole(self._work, listing, reader, NOTHING)
         reader.finish()
 
     # --- the end ----------------------------------------------------------------------------------
@@ -305,9 +224,6 @@ class _Drill:
             f" {tally.with_source:,} to their source, {tally.with_checksums:,} by borg's checksums."
         )
 
-    def _run(self, step: Step, reader: Reader) -> None:
-        run_whole(self._work, step, reader, NOTHING)
-
     def _tick(self, count: int) -> None:
         self._read += count
         self._tell()
@@ -318,7 +234,7 @@ class _Drill:
         if moment < self._due:
             return
         self._due = moment + INTERVAL
-        share = min(self._read / self._total, 1.0) if self._total else 1.0
+        share = min(self._read / self._choice.size, 1.0) if self._choice.size else 1.0
         percent = RESTORED_PERCENT + share * (MOST_PERCENT - RESTORED_PERCENT)
         self._show(round(percent, 1))
         self._work.check_stop(NOTHING)
