@@ -1,13 +1,15 @@
-"""System calls that Python lacks: a rename that never replaces, and the flags chattr(1) sets."""
+"""What Python lacks: a rename that never replaces, the flags chattr(1) sets, what is mounted."""
 
 import ctypes
 import errno
 import fcntl
 import os
+import re
 import stat
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _NOREPLACE = 1
@@ -21,6 +23,9 @@ KEPT = _BINDING | 0x40
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 """How a folder is opened whose name another may have turned into a link meanwhile."""
 
+_MOUNTS = Path("/proc/self/mountinfo")
+_OCTAL = re.compile(rb"\\([0-7]{3})")
+
 
 def allows(path: str, mode: int) -> bool:
     """As ``os.access``, but the capabilities count that a worker may have without being root."""
@@ -30,6 +35,18 @@ def allows(path: str, mode: int) -> bool:
 def names(folder: int | str) -> list[str]:
     """What lies in a folder, given open or by its path."""
     return os.listdir(folder)  # noqa: PTH208 - pathlib knows neither open folders nor odd bytes
+
+
+def mountpoints() -> set[str]:
+    """Where something is mounted, working or not (proc(5), mountinfo). Touches none of it; raises
+    OSError."""
+    found = set()
+    for line in _MOUNTS.read_bytes().splitlines():
+        parts = line.split(b" ")
+        if len(parts) > 4:
+            point = _OCTAL.sub(lambda code: bytes([int(code[1], 8)]), parts[4])
+            found.add(os.fsdecode(point))
+    return found
 
 
 def rename_new(source: int, name: bytes, target: int, new_name: bytes) -> None:

@@ -13,13 +13,11 @@ from pathlib import Path
 from borgui.borg import commands
 from borgui.borg.environment import DEFAULT_PATH
 from borgui.config import Config
-from borgui.runner import process, program
+from borgui.runner import filesystem, process, program
 
 DEVICE = Path("/dev/fuse")
 ANSWER_SECONDS = 20.0
 UNMOUNT_SECONDS = 5.0
-_MOUNTS = Path("/proc/self/mountinfo")
-_OCTAL = re.compile(rb"\\([0-7]{3})")
 _OF_A_JOB = re.compile(r".*-(?P<job>[0-9]{1,10})")
 
 
@@ -58,19 +56,10 @@ def problem_of_borg(config: Config) -> str | None:
 
 def is_mounted(folder: Path) -> bool:
     """Whether something is mounted there, working or not (proc(5), mountinfo)."""
-    wanted = os.fsencode(Path(os.path.realpath(folder.parent)) / folder.name)  # not what is in it
+    wanted = str(Path(os.path.realpath(folder.parent)) / folder.name)  # not what is in it
     with suppress(OSError):
-        return wanted in _mountpoints()
+        return wanted in filesystem.mountpoints()
     return False
-
-
-def _mountpoints() -> set[bytes]:
-    found = set()
-    for line in _MOUNTS.read_bytes().splitlines():
-        parts = line.split(b" ")
-        if len(parts) > 4:
-            found.add(_OCTAL.sub(lambda code: bytes([int(code[1], 8)]), parts[4]))
-    return found
 
 
 def unmount(folder: Path, *, lazy: bool) -> bool:

@@ -8,7 +8,6 @@ import grp
 import os
 import posixpath
 import pwd
-import re
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -20,7 +19,6 @@ from borgui.roots import is_inside
 from borgui.runner import filesystem, target
 from borgui.runner.failure import FailedError
 
-_ESCAPED = re.compile(r"\\([0-7]{3})")
 _FOREIGN_BITS = frozenset("sS")
 
 
@@ -249,9 +247,8 @@ def may_chown() -> bool:
 
 def mounts_below(folder: str) -> list[str]:
     """Where something is mounted below ``folder``, which is free of links."""
-    found = set()
-    for line in Path("/proc/self/mountinfo").read_bytes().splitlines():
-        point = _ESCAPED.sub(lambda match: chr(int(match[1], 8)), os.fsdecode(line.split(b" ")[4]))
-        if point != folder and is_inside(point, [folder]):
-            found.add(point)
-    return sorted(found)
+    return sorted(
+        point
+        for point in filesystem.mountpoints()
+        if point != folder and is_inside(point, [folder])
+    )

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from borgui.jobs.mount import mountpoint_name
-from borgui.runner import fuse
+from borgui.runner import filesystem, fuse
 
 TABLE = b"""22 27 0:21 / /proc rw shared:12 - proc proc rw
 31 27 0:27 / /data/mounts/a\\040b\\134\\303\\251-7 ro - fuse borgfs ro,user_id=0
@@ -20,7 +20,7 @@ def test_mounts_are_read_from_the_kernels_table(
 ) -> None:
     table = tmp_path / "mountinfo"
     table.write_bytes(TABLE)
-    monkeypatch.setattr(fuse, "_MOUNTS", table)
+    monkeypatch.setattr(filesystem, "_MOUNTS", table)
     assert fuse.is_mounted(Path("/data/mounts/a b\\é-7"))
     assert fuse.is_mounted(Path("/data/mounts/dead-8"))
     assert not fuse.is_mounted(Path("/data/mounts/dead"))
@@ -35,7 +35,7 @@ def test_a_data_folder_behind_a_link(tmp_path: Path, monkeypatch: pytest.MonkeyP
     (tmp_path / "link").symlink_to("real")
     table = tmp_path / "mountinfo"
     table.write_text(f"31 27 0:27 / {tmp_path}/real/a-7 ro - fuse borgfs ro\n")
-    monkeypatch.setattr(fuse, "_MOUNTS", table)
+    monkeypatch.setattr(filesystem, "_MOUNTS", table)
     assert fuse.is_mounted(tmp_path / "link" / "a-7")
 
 
