@@ -13,6 +13,7 @@ from borgui.borg.events import (
     ProgressPercent,
 )
 from borgui.borg.evidence import Evidence
+from borgui.borg.figures import MOST_PERCENT, Figures
 from borgui.borg.output import ArchiveStats
 
 SMOOTHING_SECONDS: Final = 10.0
@@ -21,9 +22,6 @@ SMOOTHING_SECONDS: Final = 10.0
 _STALL_SECONDS: Final = 2.0
 """Borg reports 5 times a second; after this much silence the shown speed falls."""
 
-_MAX_PERCENT: Final = 99.9
-"""A bar is full only when borg has ended."""
-
 _METADATA_SLACK: Final = 4096
 """Borg counts the archive's own metadata too (886 bytes for 10,000 files, on 1.2.4)."""
 
@@ -31,28 +29,14 @@ _LAGGING_PERCENT: Final = re.compile(r"^\s*\d+(?:\.\d+)?%\s*")
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
-    """The state of a run. None is unknown, never 0. Sizes in bytes, speed in MB/s (10^6)."""
+class Progress(Figures):
+    """The state of a run."""
 
-    progress_percent: float | None = None
-    progress_message: str | None = None
-    current_file: str | None = None
-    nfiles: int | None = None
-    original_size: int | None = None
-    compressed_size: int | None = None
-    deduplicated_size: int | None = None
-    restored_size: int | None = None
-    backup_speed: float | None = None
-    eta_seconds: int | None = None
     warning_count: int = 0
 
     def as_numbers(self) -> dict[str, str | float | int | None]:
         """Return the fields for JSON."""
         return asdict(self)
-
-    def as_fields(self) -> dict[str, str]:
-        """Return the fields of a Redis hash: text, ``""`` for unknown."""
-        return {name: "" if value is None else str(value) for name, value in asdict(self).items()}
 
 
 class ProgressFold:
@@ -141,13 +125,13 @@ class ProgressFold:
             self._phase(event.operation, event.finished, event.message)
         if event.current is not None and event.total:
             share = min(event.current / event.total, 1.0)
-            self._percent = min(_floor(100 * share), _MAX_PERCENT)
+            self._percent = min(_floor(100 * share), MOST_PERCENT)
 
     def _create_percent(self) -> float | None:
         size = self._archive.original_size
         if size is None or not self._expected or self.is_outgrown:
             return None
-        return min(_floor(100 * size / self._expected), _MAX_PERCENT)
+        return min(_floor(100 * size / self._expected), MOST_PERCENT)
 
     def _eta(self, speed: float | None) -> int | None:
         if self._extracted:

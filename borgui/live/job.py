@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from redis import Redis
 
+from borgui.borg.figures import Figures
 from borgui.live.values import as_json, as_text, encode, integer, number, timestamp
 
 DAY = 86_400
@@ -35,8 +36,8 @@ def cancel_key(job: int) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Live:
-    """The live state of one job. Sizes in bytes, speed in MB/s, times in ISO 8601 UTC."""
+class Live(Figures):
+    """The live state of one job. Times in ISO 8601 UTC."""
 
     attempt: int | None = None
     status: str | None = None
@@ -44,16 +45,6 @@ class Live:
     pid: int | None = None
     start_time: str | None = None
     horse_pid: int | None = None
-    progress_percent: float | None = None
-    progress_message: str | None = None
-    current_file: str | None = None
-    nfiles: int | None = None
-    original_size: int | None = None
-    compressed_size: int | None = None
-    deduplicated_size: int | None = None
-    restored_size: int | None = None
-    backup_speed: float | None = None
-    eta_seconds: int | None = None
     mounted_at: str | None = None
     warning_count: int | None = None
     cancelling: int | None = None

@@ -12,10 +12,12 @@ from borgui.borg import extracted
 from borgui.borg.display import as_borg_prints, printable_path, size_text
 from borgui.borg.events import Event, LogMessage
 from borgui.borg.extracted import Loss
+from borgui.borg.figures import MOST_PERCENT
 from borgui.borg.progress import Progress
 from borgui.borg.selection import Selected, stripped
 from borgui.runner.failure import FailedError
-from borgui.runner.listed import ListedJson
+from borgui.runner.listed import ListedJson, selected_of
+from borgui.runner.outcome import MOST_NAMED
 from borgui.runner.packing import Packer, Part, Plain, Zstd, room
 from borgui.runner.spec import Step, unpack
 from borgui.runner.steps import Ended, Reader
@@ -27,8 +29,6 @@ NOTHING = "Nothing was prepared."
 MOST_IN_ZIP = 200_000
 """A zip's table of contents is held until its end: some 130 MB for so many entries."""
 
-MOST_NAMED = 500
-MOST_PERCENT = 99.9
 BLOCK = 512
 RECORD = 20 * BLOCK
 NAME_FIELD = 100
@@ -50,10 +50,9 @@ class Plan:
     @classmethod
     def of(cls, step: Step) -> "Plan":
         given = step.parameters
-        pairs = zip(given.get("paths_b64") or (), given.get("shown") or (), strict=True)
         return cls(
             format=str(given["format"]),
-            selected=tuple(Selected(unpack(path), bool(shown)) for path, shown in pairs),
+            selected=selected_of(given),
             strip_components=int(given.get("strip_components") or 0),
             listing=tuple(unpack(word) for word in given["listing"]),
         )

@@ -19,11 +19,13 @@ from borgui.borg import commands, extracted
 from borgui.borg.display import printable_path, size_text
 from borgui.borg.events import Event, LogMessage
 from borgui.borg.extracted import Loss
+from borgui.borg.figures import MOST_PERCENT
 from borgui.borg.progress import Progress
 from borgui.runner.choosing import NOTHING, Choosing
 from borgui.runner.comparing import Source, compare
 from borgui.runner.extracting import exact
 from borgui.runner.failure import FailedError
+from borgui.runner.outcome import MOST_NAMED
 from borgui.runner.packing import room
 from borgui.runner.proving import DAMAGED, MISSING, Checking, Restored, Tally, Waiting
 from borgui.runner.sampling import Entry
@@ -38,11 +40,9 @@ T = TypeVar("T")
 MOST_PATH_BYTES = 500_000
 """Of the paths in one command line, which the kernel limits: more are restored in several runs."""
 
-MOST_NAMED = 500
 INTERVAL = 0.25
 RESTORED_PERCENT = 50.0
 """Of a drill, when all is restored: the comparison reads it all again."""
-MOST_PERCENT = 99.9
 
 CHANGED = (
     "The source has other content than the archive, though its size and time are the same: it was"

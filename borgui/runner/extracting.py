@@ -15,6 +15,7 @@ from borgui.borg import extracted
 from borgui.borg.display import as_borg_prints, printable_path
 from borgui.borg.events import Event, LogMessage, ProgressPercent
 from borgui.borg.extracted import Loss
+from borgui.borg.figures import MOST_PERCENT
 from borgui.borg.progress import Progress
 from borgui.borg.selection import stripped
 from borgui.runner import filesystem
@@ -174,7 +175,7 @@ class Extracting(Reader):
 def _part(progress: Progress, done: int, total: int) -> Progress:
     """The state of one run as that of all of them; when they all end is not known."""
     size = done + (progress.restored_size or 0)
-    percent = round(min(size / total * 100, 99.9), 1) if total else None
+    percent = round(min(size / total * 100, MOST_PERCENT), 1) if total else None
     return replace(progress, progress_percent=percent, restored_size=size, eta_seconds=None)
 
 

@@ -1,7 +1,7 @@
-"""Reads what ``borg list`` prints of an archive, entry by entry."""
+"""What a person has selected of an archive, and what ``borg list`` prints of it, entry by entry."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +10,16 @@ from borgui.borg.listing import ListingError
 from borgui.borg.progress import Progress
 from borgui.borg.selection import Selected
 from borgui.runner.failure import FailedError
+from borgui.runner.spec import unpack
 from borgui.runner.steps import Reader
+
+
+def selected_of(parameters: Mapping[str, Any]) -> tuple[Selected, ...]:
+    """A step's ``paths_b64``, with ``shown`` for each; empty for all of the archive."""
+    paths = parameters.get("paths_b64") or ()
+    shown = parameters.get("shown") or [False] * len(paths)
+    pairs = zip(paths, shown, strict=True)
+    return tuple(Selected(unpack(path), bool(is_shown)) for path, is_shown in pairs)
 
 
 class Listed(Reader):

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from borgui import live
+from borgui.borg.figures import MOST_PERCENT
 from borgui.borg.progress import Progress
 from borgui.runner import fuse, process
 from borgui.runner.failure import FailedError
@@ -103,7 +104,7 @@ class Lease(Reader):
         used = (1 - self.left / self._seconds) * 100 if self._seconds else 100.0
         return replace(
             progress,
-            progress_percent=round(min(max(used, 0.0), 99.9), 1),
+            progress_percent=round(min(max(used, 0.0), MOST_PERCENT), 1),
             progress_message="Mounted.",
             eta_seconds=max(round(self.left), 0),
         )

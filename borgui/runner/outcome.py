@@ -7,6 +7,9 @@ from typing import Any
 
 from borgui import durable, live
 
+MOST_NAMED = 500
+"""So many names of one sort an outcome tells; all are counted."""
+
 WORKER_KILLED = ("worker_killed", "The worker was killed.")
 STOPPED = ("stopped", "borgui was stopped while this job ran.")
 RESTARTED = ("restarted", "borgui was restarted while this job ran.")

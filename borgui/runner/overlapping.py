@@ -14,6 +14,7 @@ from borgui.borg.display import as_borg_prints
 from borgui.borg.listing import Place
 from borgui.runner.failure import FailedError
 from borgui.runner.listed import ListedText
+from borgui.runner.outcome import MOST_NAMED
 from borgui.runner.spec import Step
 from borgui.runner.work import Work, run_whole
 
@@ -25,7 +26,6 @@ SOURCE = (
     " restored; select it by itself."
 )
 
-MOST_NAMED = 500
 MOST_PATTERN_BYTES = 100_000
 """Of all excludes together: the kernel limits a command line, and borg tries each at every path."""
 

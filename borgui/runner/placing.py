@@ -15,9 +15,7 @@ from pathlib import Path
 from borgui.runner import filesystem
 from borgui.runner.copying import Copier
 from borgui.runner.filesystem import FOLDER
-
-MOST_NAMED = 500
-"""So many names of what was left alone are kept; all are counted."""
+from borgui.runner.outcome import MOST_NAMED
 
 
 @dataclass(slots=True)

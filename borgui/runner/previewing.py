@@ -13,7 +13,7 @@ from borgui.borg.selection import Selected, stripped
 from borgui.runner.extracting import exact
 from borgui.runner.failure import FailedError
 from borgui.runner.listed import ListedJson
-from borgui.runner.placing import MOST_NAMED
+from borgui.runner.outcome import MOST_NAMED
 from borgui.runner.restore_plan import Plan
 from borgui.runner.restore_scope import Scope
 from borgui.runner.spec import Step, pack

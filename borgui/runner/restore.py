@@ -20,7 +20,8 @@ from borgui.borg.display import counted, printable_path, size_text
 from borgui.borg.progress import Progress
 from borgui.runner import target
 from borgui.runner.failure import FailedError
-from borgui.runner.placing import MOST_NAMED, Placed, Placing
+from borgui.runner.outcome import MOST_NAMED
+from borgui.runner.placing import Placed, Placing
 from borgui.runner.restore_extraction import Extraction
 from borgui.runner.restore_plan import Plan
 from borgui.runner.restore_scope import Scope

@@ -12,7 +12,7 @@ from borgui.borg.selection import is_never_matched, never_matched, stripped
 from borgui.runner import filesystem
 from borgui.runner.extracting import Extracting, exact
 from borgui.runner.failure import FailedError
-from borgui.runner.placing import MOST_NAMED
+from borgui.runner.outcome import MOST_NAMED
 from borgui.runner.restore_plan import Plan
 from borgui.runner.restore_scope import Scope, entries_were, excluding
 from borgui.runner.spec import pack

@@ -10,6 +10,7 @@ from borgui.borg.selection import Selected, keep_out, places, stripped
 from borgui.roots import EVERYTHING, is_inside
 from borgui.runner import filesystem, surveying, target
 from borgui.runner.failure import FailedError
+from borgui.runner.listed import selected_of
 from borgui.runner.spec import Step, unpack
 from borgui.runner.surveying import Survey
 from borgui.runner.work import Work
@@ -41,11 +42,7 @@ class Plan:
     def of(cls, step: Step, work: Work) -> "Plan":
         """Read it; raises FailedError for a destination that is none."""
         given = step.parameters
-        shown = given.get("shown") or ()
-        selected = tuple(
-            Selected(unpack(each), bool(shown[index]) if index < len(shown) else False)
-            for index, each in enumerate(given.get("paths_b64") or ())
-        )
+        selected = selected_of(given)
         others = [unpack(each) for each in given.get("protected_b64") or ()]
         own = [os.fspath(work.config.data_dir), step.local_repository, *others]
         return cls(
