@@ -4,7 +4,7 @@
 """
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, cast
 
@@ -21,7 +21,7 @@ from borgui.jobs import kind_of
 from borgui.jobs.job import ACTIVE, Job, Priority, Status, Trigger, move
 from borgui.jobs.kind import Context, Kind, Refused
 from borgui.jobs.lanes import lane_of, occupied, reason_to_wait, waiting
-from borgui.models import Repository, now, reading
+from borgui.models import Repository, Settings, now, read_settings, reading
 from borgui.security.sealing import seal_spec
 
 IDEMPOTENCY_WINDOW = timedelta(days=1)
@@ -218,7 +218,7 @@ def admit(context: Context, queue: Redis, alive: dict[str, int]) -> list[int]:
     admitted: list[tuple[Job, str]] = []
     while True:
         plan = _plan(context, alive)
-        taken = _carry_out(context, plan)
+        taken = _carry_out(replace(context, settings=plan.settings), plan)
         admitted += taken
         if len(taken) == len(plan.chosen):
             break  # else one that could not be prepared kept others from its lane
@@ -229,8 +229,13 @@ def admit(context: Context, queue: Redis, alive: dict[str, int]) -> list[int]:
 
 @dataclass
 class _Plan:
-    """Which jobs may run now, and what those that may not are to be told."""
+    """Which jobs may run now, and what those that may not are to be told.
 
+    ``settings`` are no older than the jobs: one that was started after the roots were narrowed must
+    not be prepared by what this call of control had read before.
+    """
+
+    settings: Settings
     chosen: list[Job] = field(default_factory=list)
     reasons: list[tuple[Job, str]] = field(default_factory=list)
     failed: list[tuple[Job, Exception]] = field(default_factory=list)
@@ -239,13 +244,14 @@ class _Plan:
 def _plan(context: Context, alive: dict[str, int]) -> _Plan:
     """Only control admits and ends jobs, so what is read here holds until it is carried out, but
     that a person may cancel meanwhile. The write lock is left to who starts jobs."""
-    session, plan = context.session, _Plan()
+    session = context.session
     with reading():
         rows = waiting(session)
+        plan = _Plan(read_settings(session))
         lanes = occupied(session, rows)
         for job in rows:
             try:
-                reason = reason_to_wait(session, context.settings, lanes, alive, job)
+                reason = reason_to_wait(session, plan.settings, lanes, alive, job)
             except (OperationalError, queueing.TimeUp):
                 raise  # the database is locked, full or slow, which is no fault of this job
             except Exception as error:

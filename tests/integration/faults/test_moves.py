@@ -3,6 +3,7 @@
 On a real database and a real Redis, by control's own functions.
 """
 
+import base64
 import os
 import threading
 from collections.abc import Iterator
@@ -24,10 +25,10 @@ from borgui.jobs.freeing import free_lane
 from borgui.jobs.job import Job, Priority, Status
 from borgui.jobs.kind import Context
 from borgui.jobs.view import job_fields
-from borgui.models import Repository, Session, Settings, now, schema
+from borgui.models import Repository, Session, Settings, now, schema, write_settings
 from borgui.models import session as database
 from borgui.security import keys as security_keys
-from borgui.security.sealing import Sealer
+from borgui.security.sealing import Sealer, open_spec
 from tests.valkey_server import RedisServer
 
 ALIVE = {"local": 2}
@@ -266,6 +267,18 @@ def test_cancel_against_admission(given: Context, queue: Redis) -> None:
             assert job.cancel_requested_at
             assert is_called
             assert live.is_cancelled(queue.get(live.cancel_key(job_id)), 1)
+
+
+def test_a_job_is_prepared_by_settings_no_older_than_itself(given: Context, queue: Redis) -> None:
+    """Roots may be narrowed, and the job started, after a call of control has read the settings."""
+    write_settings(Session(), {"source_roots": ["/srv/source"]})
+    job = add(repository("one"))
+    assert admit(given, queue) == [job.id]
+    call = queueing.queue(queue, "local-default").fetch_job(queueing.run_id(job.id, 1))
+    assert call is not None
+    spec = open_spec(call.args[2], given.keys.transport("local"), job.id, 1, "local")
+    roots = spec["steps"][0]["parameters"]["roots_b64"]
+    assert [base64.b64decode(root) for root in roots] == [b"/srv/source"]
 
 
 # --- what no worker should say, and control must outlive ------------------------------------------
