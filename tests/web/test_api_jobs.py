@@ -323,6 +323,22 @@ def test_without_redis_nothing_is_started_or_half_done(
     assert Session.query(Job).count() == 1
 
 
+def test_what_is_committed_is_answered_202_though_redis_then_fails(
+    operator: Someone, repository: int, redis: Redis
+) -> None:
+    """It answers, but takes nothing any more; control's sweep finds the rows."""
+    redis.config_set("maxmemory", "1")
+    try:
+        answer = start(operator, repository)
+        running = add_job(repository_id=repository, status=Status.RUNNING, attempt=1)
+        cancelled = operator.api("POST", f"/api/jobs/{running}/cancel")
+    finally:
+        redis.config_set("maxmemory", "0")
+    assert (answer.status_code, cancelled.status_code) == (202, 202)
+    assert Session.get_one(Job, answer.json["job_id"]).status == Status.PENDING
+    assert Session.get_one(Job, running).cancel_requested_at is not None
+
+
 # --- the rest -----------------------------------------------------------------------------------
 
 
