@@ -1,13 +1,36 @@
-"""Archive rows brought in step with what borg says."""
+"""Archive rows brought in step with what borg says, and the one that counts as the last good."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
-from sqlalchemy import delete, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ScalarSelect, and_, delete, func, or_, select
+from sqlalchemy.orm import Session, aliased
 
 from borgui.borg import output
+from borgui.borg.names import CHECKPOINT
+from borgui.jobs.job import Job, Status
 from borgui.models import Archive, Repository, now
+
+
+def newest_good() -> ScalarSelect[int]:
+    """The id of a repository's newest archive that is whole and holds something: the one of a
+    backup that completed, or of which no job is known and which is not known to be empty.
+
+    For statements that have :class:`Repository` in them.
+    """
+    last, made_by = aliased(Archive), aliased(Job)
+    is_good = or_(
+        made_by.status == Status.COMPLETED,
+        and_(made_by.id.is_(None), func.coalesce(last.nfiles, 1) > 0),
+    )
+    return (
+        select(last.id)
+        .outerjoin(made_by, made_by.id == last.job_id)
+        .where(last.repository_id == Repository.id, is_good, ~last.name.regexp_match(CHECKPOINT))
+        .order_by(last.start.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
 
 
 def record_archive(

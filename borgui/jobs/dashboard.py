@@ -12,11 +12,11 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ScalarSelect, Select, and_, case, func, literal, or_, select, union_all
+from sqlalchemy import Select, case, func, literal, select, union_all
 from sqlalchemy.orm import Session, aliased, defer, with_polymorphic
 
-from borgui.borg.names import CHECKPOINT
 from borgui.jobs import KINDS
+from borgui.jobs.archives import newest_good
 from borgui.jobs.drill import DRILL, DrillJob, proved
 from borgui.jobs.history import Page
 from borgui.jobs.job import ACTIVE, Job, Status
@@ -282,27 +282,9 @@ def _narrowed(statement: Select[Any], repository_id: int | None, kind: str | Non
     return statement if kind is None else statement.where(Job.kind == kind)
 
 
-def _newest_good() -> ScalarSelect[int]:
-    """The id of a repository's newest archive that is whole and holds something: the one of a
-    backup that completed, or of which no job is known and which is not known to be empty."""
-    last, made_by = aliased(Archive), aliased(Job)
-    is_good = or_(
-        made_by.status == Status.COMPLETED,
-        and_(made_by.id.is_(None), func.coalesce(last.nfiles, 1) > 0),
-    )
-    return (
-        select(last.id)
-        .outerjoin(made_by, made_by.id == last.job_id)
-        .where(last.repository_id == Repository.id, is_good, ~last.name.regexp_match(CHECKPOINT))
-        .order_by(last.start.desc())
-        .limit(1)
-        .scalar_subquery()
-    )
-
-
 @cache
 def _last_good() -> Select[Archive]:
-    return select(Archive).join(Repository, Archive.id == _newest_good())
+    return select(Archive).join(Repository, Archive.id == newest_good())
 
 
 @cache
@@ -328,6 +310,6 @@ def _repositories() -> Select[Any]:
             Archive.name.label("archive_name"),
             Archive.start.label("last_backup"),
         )
-        .outerjoin(Archive, Archive.id == _newest_good())
+        .outerjoin(Archive, Archive.id == newest_good())
         .order_by(func.lower(Repository.name))
     )

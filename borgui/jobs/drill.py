@@ -12,6 +12,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column, object_session
 from borgui.borg import commands
 from borgui.config import Config
 from borgui.errors import Conflict, Invalid
+from borgui.jobs.archives import newest_good
 from borgui.jobs.job import Job, Status
 from borgui.jobs.kind import Context, Kind, Outcome, Refused, Route, Step, one_at_a_time
 from borgui.jobs.of_archive import OfArchive, archive_of, looked_up
@@ -34,7 +35,7 @@ PROGRESS = ("nfiles", "restored_size")
 class DrillJob(OfArchive, Job):
     """What was to be proved, and what came of it. Sizes in bytes; paths exact.
 
-    Where the newest archive is meant, it is chosen when the job is admitted.
+    Where the last good archive is meant, it is chosen when the job is admitted.
     """
 
     __tablename__ = "drill_jobs"
@@ -62,7 +63,7 @@ class DrillJob(OfArchive, Job):
 
 
 class DrillInput(Input):
-    """``archive_id``: the newest archive where none is given. ``all`` of it, or a ``sample``."""
+    """``archive_id``: the last good archive where none is given. ``all`` of it, or a ``sample``."""
 
     archive_id: Id | None = None
     all: bool = False
@@ -87,16 +88,15 @@ def _check(_config: Config, repository: Repository | None, options: dict[str, An
         archive = session.get(Archive, wanted)
         if archive is None or archive.repository_id != repository.id:
             raise Invalid({"archive_id": "This repository has no such archive."})
-    elif _newest(session, repository) is None:
+    elif _last_good(session, repository) is None:
         raise Conflict("no_archive", "There is no archive yet that could be restored from.")
 
 
-def _newest(session: Session, repository: Repository) -> Archive | None:
+def _last_good(session: Session, repository: Repository) -> Archive | None:
     return session.scalar(
         select(Archive)
-        .where(Archive.repository_id == repository.id)
-        .order_by(Archive.start.desc(), Archive.id.desc())
-        .limit(1)
+        .join(Repository, Archive.id == newest_good())
+        .where(Repository.id == repository.id)
     )
 
 
@@ -114,7 +114,7 @@ def _steps(context: Context, job: DrillJob) -> list[Step]:
     if job.options.get("archive_id") is not None:
         archive: Archive | None = archive_of(context.session, job)
     else:
-        archive = _newest(context.session, repository)
+        archive = _last_good(context.session, repository)
     if archive is None:
         raise Refused("no_archive", "There is no archive yet that could be restored from.")
     _begin(job)  # a job that follows on another has its options only

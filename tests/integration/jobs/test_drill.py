@@ -88,6 +88,22 @@ def test_every_file_is_proved(
     assert (job["progress_percent"], job["exit_code"]) == (100, 0)
 
 
+def test_what_a_failed_backup_left_is_not_drilled(
+    product: Product, tree: Path, tmp_path: Path
+) -> None:
+    """Borg makes an archive also where it could read nothing: that would prove nothing."""
+    source = tmp_path / "source"
+    shutil.copytree(tree / "plain", source)
+    repo_id = new_repository(product, tmp_path, source)
+    (good,) = product.get(f"/api/repositories/{repo_id}/archives").json["items"]
+    source.rename(tmp_path / "away")
+    assert product.wait_job(product.back_up(repo_id))["error_code"] == "nothing_readable"
+    assert product.get(f"/api/repositories/{repo_id}/archives").json["total"] == 2
+    job = drill(product, repo_id)
+    assert (job["status"], job["archive_id"]) == ("completed", good["id"]), job
+    assert job["nfiles"] > 0
+
+
 @pytest.mark.parametrize("body", [{"sample": 1000}, {"all": True}])
 def test_without_the_source_borgs_checksums_are_the_measure(
     product: Product, tree: Path, tmp_path: Path, body: dict[str, Any]
