@@ -76,11 +76,11 @@ def add_repository(product: Product, path: Path, source: Path) -> int:
     )
 
 
-def back_up(product: Product, rows: Rows, repository: int, *, pause: float = 0.02) -> float:
+def back_up(product: Product, rows: Rows, repository: int) -> float:
     """Seconds from the POST to ``completed`` and the last borg gone."""
     began = time.monotonic()
     job = product.back_up(repository)
-    ended = rows.wait(job, "completed", pause=pause)
+    ended = rows.wait(job, "completed", pause=0.005)
     looked = time.monotonic()
     gone = borg_is_gone(product)
     return (ended if gone - looked < 0.005 else gone) - began
