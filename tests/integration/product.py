@@ -134,10 +134,13 @@ class Product:
         return [top, *top.children(recursive=True)]
 
     def kill_all(self) -> None:
-        """SIGKILL to everything at once, as a power cut would."""
-        for each in self.tree():
-            with contextlib.suppress(psutil.NoSuchProcess):
-                each.kill()
+        """SIGKILL to everything at once, as a power cut would: nobody does anything about the
+        others' end, as a borg that mounts would on its horse's."""
+        tree = self.tree()
+        for end in (psutil.Process.suspend, psutil.Process.kill):
+            for each in tree:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    end(each)
         assert self.process is not None
         self.process.wait(10)
         self.output.close()

@@ -34,8 +34,9 @@ supervisor.STOP_GRACE, supervisor.ADOPTED_GRACE = 30.0, 5.0
 folder = Path(sys.argv[1])
 
 def note(name, pid):
-    (folder / "new").write_text(f"{{pid}}\\n")
-    (folder / "new").rename(folder / name)
+    new = folder / f"{{name}}.new"  # each its own: they note themselves at the same time
+    new.write_text(f"{{pid}}\\n")
+    new.rename(folder / name)
 
 def run(name):
     def end(number, frame):
