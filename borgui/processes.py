@@ -25,6 +25,8 @@ from borgui.supervisor import Child, Supervisor, hold, run_apart, say
 REPORT_SECONDS = 5.0
 MIGRATION_SECONDS = 600.0
 """How long one process waits for another that migrates the database."""
+REST_SECONDS = 120.0
+"""After so long without work, web and control are forked anew: see :data:`supervisor.RENEW`."""
 ROLES = ("web", "control", "worker", "scheduler", "redis")
 
 
@@ -42,8 +44,9 @@ def up(config: Config) -> int:
         embedded_redis.server_program()
         supervisor.start(redis_child(config))  # it gets ready while we import the rest
     code = migrate(config)
-    for child in (web_child(config), control_child(config), scheduler_child(config)):
-        supervisor.add(child)
+    supervisor.add(web_child(config, rest=REST_SECONDS))
+    supervisor.add(control_child(config, rest=REST_SECONDS))
+    supervisor.add(scheduler_child(config))
     _add_workers(config, supervisor)
     configure_mappers()  # else web and control each do it, in memory of their own
     announce(config, code)
@@ -164,20 +167,29 @@ def announce(config: Config, code: str | None) -> None:
     sys.stdout.flush()
 
 
-def web_child(config: Config) -> Child:
-    """gunicorn around an application made here, before the fork, to share its memory."""
+def web_child(config: Config, rest: float | None = None) -> Child:
+    """gunicorn around an application made here, before the fork, to share its memory.
+
+    Listens from now on. ``rest``: seconds without a request after which it ends to be renewed.
+    """
     from borgui import create_app
     from borgui.web import server
 
     app = create_app(config)
-    return Child("web", server.serving(app, config), stop_first=2)
+    return Child("web", server.serving(app, config, rest), stop_first=2)
 
 
-def control_child(config: Config) -> Child:
-    """The one process that admits and finishes jobs."""
+def control_child(config: Config, rest: float | None = None) -> Child:
+    """The one process that admits and finishes jobs.
+
+    ``rest``: seconds without a call after which it ends to be renewed.
+    """
     from borgui.control import process
 
-    return Child("control", _with_redis(config, lambda url: process.run(config, url)), stop_first=3)
+    def run(url: str) -> bool:
+        return process.run(config, url, rest)
+
+    return Child("control", _with_redis(config, run), stop_first=3)
 
 
 def scheduler_child(config: Config) -> Child:
@@ -209,10 +221,10 @@ def redis_child(config: Config) -> Child:
     return Child("redis", lambda: embedded_redis.serve(config), stop_first=4)
 
 
-def _with_redis(config: Config, target: Callable[[str], None]) -> Callable[[], None]:
-    def run() -> None:
+def _with_redis(config: Config, target: Callable[[str], bool | None]) -> Callable[[], bool | None]:
+    def run() -> bool | None:
         embedded_redis.wait_until_ready(config, 30)
-        target(embedded_redis.url(config))
+        return target(embedded_redis.url(config))
 
     return run
 

@@ -34,6 +34,9 @@ STOP_GRACE = 25.0
 """Seconds from SIGTERM to SIGKILL; more than a worker gives its borg."""
 ADOPTED_GRACE = 12.0
 """The same for what was left to us, such as a mount: a little more than it gives its borg."""
+RENEW = 75
+"""The exit code of a child that is to be forked anew at once: it has rested, and what it copied of
+the shared memory while it worked is given back."""
 LAST_GRACE = 1.0
 """Seconds after SIGKILL until what is still there is left alone: the kernel has not let it go."""
 
@@ -44,10 +47,13 @@ class AlreadyRunning(Exception):
 
 @dataclass
 class Child:
-    """A process to keep alive: ``target`` runs in the fork and returns or raises when it ends."""
+    """A process to keep alive: ``target`` runs in the fork and returns or raises when it ends.
+
+    It returns True to be forked anew at once (:data:`RENEW`).
+    """
 
     name: str
-    target: Callable[[], None]
+    target: Callable[[], bool | None]
     stop_first: int = 1
     """Lower numbers are stopped earlier; the next number waits until they are gone."""
     pid: int | None = None
@@ -191,6 +197,9 @@ class Supervisor:
         child.pid = None
         if self._stopping:
             return
+        if status == RENEW << 8:
+            child.due_at = 0.0
+            return
         if lived > STEADY_AFTER:
             child.delay = FIRST_DELAY
         child.due_at = time.monotonic() + child.delay
@@ -198,7 +207,7 @@ class Supervisor:
         child.delay = min(child.delay * 2, LONGEST_DELAY)
 
 
-def fork(name: str, target: Callable[[], None]) -> int:
+def fork(name: str, target: Callable[[], bool | None]) -> int:
     """Run ``target`` in a child that dies with this process; returns its pid."""
     parent = os.getpid()
     _flush()
@@ -211,8 +220,7 @@ def fork(name: str, target: Callable[[], None]) -> int:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, WATCHED)
         process.die_with(parent)
         _call_myself(name)
-        target()
-        code = 0
+        code = RENEW if target() else 0
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 1
     except BaseException as error:

@@ -1,6 +1,7 @@
 """gunicorn around the application, run inside a process of ours."""
 
 import os
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,8 @@ from gunicorn.workers.gthread import ThreadWorker
 from borgui.config import Config
 
 THREADS = 16
+HEALTH = "/health"
+"""Asked by monitors all the time, and by no person."""
 
 
 class Server(BaseApplication):  # type: ignore[misc]
@@ -49,26 +52,52 @@ class Server(BaseApplication):  # type: ignore[misc]
 class Worker(ThreadWorker):  # type: ignore[misc]
     """The one process that answers. Who started it may end before it: it is no master of ours."""
 
+    rest: float | None = None
+    """Seconds without a request after which it ends by itself; /health counts for none."""
+    has_rested = False
+
+    _asked_at: float | None = None
+
+    def handle_request(self, req: Any, conn: Any) -> bool:
+        """Answer, and remember when."""
+        if not req.path.endswith(HEALTH):
+            self._asked_at = time.monotonic()
+        keep: bool = super().handle_request(req, conn)
+        return keep
+
     def is_parent_alive(self) -> bool:
-        """Not looked at: a supervisor's children end with it by the kernel's doing."""
-        return True
+        """Whether to go on. The parent is not looked at: a supervisor's children end with it by the
+        kernel's doing.
+
+        gunicorn asks right after it has taken what came, at least once a second, and accepts
+        nothing after a no: a connection that comes later waits for whoever listens next.
+        """
+        if self.rest is not None and self._asked_at is not None and self.nr_conns == 0:
+            self.has_rested = time.monotonic() - self._asked_at > self.rest
+        return not self.has_rested
 
 
-def serving(app: Flask, config: Config) -> Callable[[], None]:
+def serving(app: Flask, config: Config, rest: float | None = None) -> Callable[[], bool]:
     """What serves until told to stop, to be called in a process of its own.
 
     Without gunicorn's master, which would only start the worker again, as our supervisor does, and
     takes 10 MiB. A second worker would take 15 to 30 and, with two cores that borg wants too, it
     answered a tenth more requests a second and none of them sooner (measured).
+
+    Listens from now on, so that nobody is turned away while one process follows another. ``rest``:
+    seconds without a request after which it returns, and then True.
     """
     server = Server(app, config)
-    logger = server.cfg.logger_class
+    log = server.cfg.logger_class(server.cfg)
+    sockets = create_sockets(server.cfg, log)
+    for each in sockets:
+        each.set_inheritable(False)  # gunicorn would have them pass into the programs we start
 
-    def run() -> None:
-        log = logger(server.cfg)
-        sockets = create_sockets(server.cfg, log)
+    def run() -> bool:
         worker = Worker(0, os.getppid(), sockets, server, server.cfg.timeout, server.cfg, log)
+        worker.rest = rest
         worker.pid = os.getpid()
         worker.init_process()
+        return worker.has_rested
 
     return run

@@ -54,6 +54,7 @@ class Product:
     port: int = field(default_factory=free_port)
     env: dict[str, str] = field(default_factory=dict)
     command: tuple[str, ...] = ("up",)
+    program: tuple[str, ...] = ("-m", "borgui")
     process: subprocess.Popen[bytes] | None = None
     token: str | None = None
     _shared: int | None = None
@@ -69,7 +70,7 @@ class Product:
         }
         self.output = (self.data_dir.parent / f"{self.data_dir.name}.out").open("ab")
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "borgui", *self.command],
+            [sys.executable, *self.program, *self.command],
             cwd=ROOT,
             env=env,
             stdin=subprocess.DEVNULL,
