@@ -100,13 +100,18 @@ class Config:
         """Borg's own cache, config, security and keys folders."""
         return self.data_dir / "borg"
 
+    @property
+    def links(self) -> Path:
+        """Links to repositories whose paths borg cannot take: see :mod:`borgui.runner.linking`."""
+        return self.borg_home / "links"
+
     def make_folders(self) -> None:
         """Create the data folder and what lies in it, closed to other people (mode 0700)."""
         self.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         names = ("logs", "run", "indexes", "downloads", "diffs", "drills", "mounts", "redis")
         for name in (*names, "machine", "borg"):
             (self.data_dir / name).mkdir(exist_ok=True, mode=0o700)
-        for name in ("cache", "config", "security", "keys"):
+        for name in ("cache", "config", "security", "keys", "links"):
             (self.borg_home / name).mkdir(exist_ok=True, mode=0o700)
 
 

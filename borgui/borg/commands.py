@@ -261,6 +261,12 @@ def delete_repository() -> list[str]:
     return ["delete", *_COMMON, "--progress"]
 
 
+def delete_cache() -> list[str]:
+    """``borg delete`` of borg's cache of the repository alone, which waits for its lock as the
+    whole does. Nothing is asked."""
+    return ["delete", *_COMMON, "--cache-only"]
+
+
 def key_import() -> list[str]:
     """``borg key import``: takes the exported key from stdin and puts it in its place."""
     return ["key", "import", *_COMMON, "--", "::", "-"]

@@ -20,17 +20,21 @@ def command_line(
     argv: Sequence[str],
     env: Mapping[str, str],
     secrets: Iterable[str] = (),
+    leads_to: str | None = None,
 ) -> str:
     """Return ``BORG_REPO=… borg create …``: quoted, on one line, secrets masked.
 
     Of the environment only ``BORG_REPO`` is shown. A value that is no printable UTF-8 is written
-    in bash's ``$'…'`` form with ``\\xNN`` for each odd byte.
+    in bash's ``$'…'`` form with ``\\xNN`` for each odd byte. ``leads_to`` is the repository's own
+    path, where borg is given a link to it.
     """
     secrets = list(secrets)
     words = [quote(mask(word, secrets)) for word in (program, *argv)]
     repository = env.get("BORG_REPO")
     if repository is not None:
         words.insert(0, f"BORG_REPO={quote(mask(repository, secrets))}")
+    if leads_to is not None:
+        words.append(f" # a link to {quote(mask(leads_to, secrets))}")
     return " ".join(words)
 
 

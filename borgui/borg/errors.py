@@ -43,6 +43,7 @@ _DATA: Final = {
     "mount": "Nothing in the repository was changed.",
     "list": "Nothing in the repository was changed.",
     "info": "Nothing in the repository was changed.",
+    "delete_cache": "Nothing in the repository was changed.",
     "delete_repository": "Some of the repository's data may already be deleted.",
     "break_lock": "Nothing in the repository was changed.",
 }

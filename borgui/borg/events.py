@@ -5,7 +5,7 @@ object can begin in the middle of a line, after a prompt; so nothing here raises
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 _MAX_STARTS: Final = 8
@@ -112,6 +112,17 @@ def parse_line(line: bytes) -> tuple[Event, ...]:
             return (PlainText(before), event) if before else (event,)
         start = text.find('{"', start + 1)
     return (PlainText(text),)
+
+
+def renamed(event: Event, old: str, new: str) -> Event:
+    """Return the event with another name for a path that borg speaks of; what it lists stays."""
+    match event:
+        case LogMessage(message=text) | Question(message=text):
+            return replace(event, message=text.replace(old, new))
+        case PlainText(text=text):
+            return PlainText(text.replace(old, new))
+        case _:
+            return event
 
 
 def printable(event: Event) -> str | None:

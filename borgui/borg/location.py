@@ -35,7 +35,7 @@ class Location:
         return self.host is None
 
     def __str__(self) -> str:
-        """Return the value of ``BORG_REPO``."""
+        """Return it as one text: the value of ``BORG_REPO``, but see :func:`can_be_given`."""
         if self.host is None:
             return self.path
         user = f"{self.user}@" if self.user else ""
@@ -47,11 +47,12 @@ def parse_location(text: str) -> Location:
     """Read a typed location; raises :class:`LocationError`.
 
     A local path is made canonical as text (``//`` and ``..`` resolved); the file system is not
-    asked. A newline inside is allowed. Refused is what borg 1.2.4 breaks on (measured): bytes that
-    are not UTF-8 (it cannot write them into its security folder) and a blank at the end (it
-    strips that there, and then takes the repository for a moved one).
+    asked.
     """
-    _check_text(text)
+    if "\x00" in text:
+        raise LocationError("A path cannot hold a NUL.")
+    if "{" in text or "}" in text:
+        raise LocationError("A repository's path may not hold braces: borg reads placeholders.")
     if text.startswith("ssh://"):
         return _parse_ssh(text)
     if not text.startswith("/"):
@@ -62,22 +63,15 @@ def parse_location(text: str) -> Location:
     return Location(path)
 
 
-def _check_text(text: str) -> None:
-    if "\x00" in text:
-        raise LocationError("A path cannot hold a NUL.")
-    if text != text.rstrip():
-        raise LocationError("A repository's path may not end in a blank or a line end.")
-    if not is_utf8(text):
-        raise LocationError(
-            "borg cannot keep a repository at a path that is not UTF-8. Make a symbolic link to "
-            "its folder with a UTF-8 name, and give the link's path."
-        )
-    if "{" in text or "}" in text:
-        raise LocationError("A repository's path may not hold braces: borg reads placeholders.")
-    if "::" in text or text.endswith(":"):
-        raise LocationError(
-            "A repository's path may not hold '::' or end in ':', which end it for borg."
-        )
+def can_be_given(path: str) -> bool:
+    """Whether borg can be told where a repository is by this path; one on this machine that it
+    cannot be told is reached by a link (:mod:`borgui.runner.linking`).
+
+    What borg 1.2.4 breaks on (measured): bytes that are not UTF-8, which it cannot write into its
+    security folder; a blank at the end, which it strips there and then takes the repository for a
+    moved one; ``::``, or ``:`` at the end, where the path ends for it.
+    """
+    return is_utf8(path) and path == path.rstrip() and "::" not in path and not path.endswith(":")
 
 
 def _parse_ssh(text: str) -> Location:
@@ -90,4 +84,10 @@ def _parse_ssh(text: str) -> Location:
         raise LocationError("A host or user name may not begin with '-'.")
     if port is not None and not 1 <= int(port) <= 65535:
         raise LocationError("The port goes from 1 to 65535.")
+    if not can_be_given(text.rstrip("/")):
+        raise LocationError(
+            "On a server borg cannot keep a repository at a path that is not UTF-8, ends in a "
+            "blank or ':', or holds '::'. Make a symbolic link to its folder there, and give the "
+            "link's path."
+        )
     return Location(match["path"], host, user, int(port) if port else None)

@@ -23,6 +23,7 @@ def _steps(_context: Context, job: Job) -> list[Step]:
             "delete_repository",
             repository,
             commands.delete_repository(),
+            parameters={"repository": repository.borg_id},
             env=environment.CONFIRM_DELETE,
         ),
     ]

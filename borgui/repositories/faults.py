@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from borgui.borg import encryption
 from borgui.borg.display import printable_path
 from borgui.borg.location import LocationError, parse_location
-from borgui.borg.patterns import Decision, Matcher, parse_exclude
+from borgui.borg.patterns import Decision, Matcher, parse_exclude, typeable
 from borgui.config import Config
 from borgui.models import read_settings
 from borgui.repositories.inputs import RepositoryInput
@@ -85,7 +85,7 @@ def _nested(repository: str, source: str, excludes: Sequence[str]) -> str | None
         return None
     return (
         "holds the repository, which would be backed up into itself."
-        f" Exclude it: pp:{path_fields('p', repository)['p']}"
+        f" Exclude it: {typeable(repository)}"
     )
 
 

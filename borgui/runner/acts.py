@@ -17,6 +17,7 @@ Act = Callable[[Work, Step], None]
 
 ACTS = {
     "create": "backup",
+    "delete_repository": "deleting",
     "diff": "diffing",
     "download": "download",
     "drill": "drilling",

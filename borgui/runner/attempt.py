@@ -13,7 +13,7 @@ from borgui.borg.display import command_line, printable_path
 from borgui.borg.evidence import MAX_WARNINGS, BackupWarning
 from borgui.borg.progress import Progress
 from borgui.config import Config
-from borgui.runner import acts, outcome, process, program, steps, stopping
+from borgui.runner import acts, linking, outcome, process, program, steps, stopping
 from borgui.runner.failure import FailedError
 from borgui.runner.logfile import JobLog
 from borgui.runner.masking import Mask
@@ -124,13 +124,14 @@ class Attempt:
         """Run the step's program to its end; see :class:`~borgui.runner.work.Work`."""
         argv = [self._locate(step.program), *step.argv]
         env = program.base_environment(self.config) | step.env
-        self._outcome["steps"].append(step.name)
-        self._publisher.set(step=step.name)
-        command = self._mask(command_line(step.program, step.argv, env))
-        earlier = self._outcome["command"]
-        self._outcome["command"] = f"{earlier}\n{command}" if earlier else command
-        self.log.line(f"$ {command}")
-        return Trying(self, self._outcome, step, argv, env, reader).run()
+        with linking.reachable(self.config, env) as (env, leads_to):
+            self._outcome["steps"].append(step.name)
+            self._publisher.set(step=step.name)
+            command = self._mask(command_line(step.program, step.argv, env, leads_to=leads_to))
+            earlier = self._outcome["command"]
+            self._outcome["command"] = f"{earlier}\n{command}" if earlier else command
+            self.log.line(f"$ {command}")
+            return Trying(self, self._outcome, step, argv, env, reader).run()
 
     def _locate(self, name: str) -> str:
         try:

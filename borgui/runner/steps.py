@@ -6,8 +6,9 @@ import time
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from borgui.borg.display import printable_path
 from borgui.borg.errors import Verdict, judge
-from borgui.borg.events import Event, parse_line, printable
+from borgui.borg.events import Event, parse_line, printable, renamed
 from borgui.borg.output import Created, OutputError, parse_create
 from borgui.borg.progress import Progress, ProgressFold
 from borgui.runner import process, streams
@@ -95,7 +96,11 @@ def run(
     secret: str | None,
     reader: Reader | None = None,
 ) -> Ended:
-    """Run a program to its end. Raises :class:`~borgui.runner.process.StartError`."""
+    """Run a program to its end. Raises :class:`~borgui.runner.process.StartError`.
+
+    ``env`` is the whole environment. Where its ``BORG_REPO`` differs from the step's, borg's words
+    on it come with that of the step.
+    """
     child = process.start(
         [os.fsencode(word) for word in argv],
         {os.fsencode(name): os.fsencode(value) for name, value in env.items()},
@@ -141,6 +146,7 @@ class _Watch:
         self._lines, self._printed = streams.Lines(), streams.Lines()
         self._answer = streams.Answer()
         self._env = env
+        self._given, self._repository = env.get("BORG_REPO"), step.env.get("BORG_REPO")
         self._expected = _expected_size(step)
         self._fold = ProgressFold(step.name, time.monotonic(), self._expected)
         wanted = step.name == "create" and not self._expected
@@ -186,11 +192,17 @@ class _Watch:
     def _take_lines(self, lines: list[bytes]) -> None:
         now = time.monotonic()
         for line in lines:
-            for event in parse_line(line):
+            for event in map(self._in_own_terms, parse_line(line)):
                 self._fold.feed(event, now)
                 text = None if self._reader.event(event) else printable(event)
                 if text is not None:
                     self._job.log.line(text)
+
+    def _in_own_terms(self, event: Event) -> Event:
+        """With the repository's own path, where borg was given a link to it."""
+        if self._given is None or self._repository in {self._given, None}:
+            return event
+        return renamed(event, self._given, printable_path(self._repository))
 
     def _print(self, lines: list[bytes]) -> None:
         for line in lines:

@@ -48,7 +48,8 @@ def pick() -> Response:
     return page(
         "folders/_picker.html",
         folder=found,
-        is_odd=is_odd(shown),
+        # a field without lines is sent without the blanks around what was typed
+        is_odd=is_odd(shown) or shown != shown.strip(),
         is_open=is_inside(shown, roots),
         into=into,
         is_step="step" in request.args,

@@ -50,6 +50,7 @@ def empty(mode: str) -> dict[str, Any]:
         "encryption": MODES[0].name,
         "compression": "lz4",
         "archive_name_template": "{hostname}-{now}",
+        "odd_path": None,
         "odd_sources": [],
         **dict.fromkeys(LISTS, ""),
         **dict.fromkeys(TICKS, False),
@@ -74,12 +75,14 @@ def of(repository: Repository) -> dict[str, Any]:
 def read() -> dict[str, Any]:
     """The form as it was sent; to be shown again if something in it is wrong."""
     odd = [path for text in request.form.getlist("source_directories_b64") if (path := _path(text))]
+    odd_path = _path(request.form.get("path_b64", ""))
     return {
         **{name: line(name) for name in TEXTS},
         **{name: "\n".join(lines(name)) for name in LISTS},
         **{name: ticked(name) for name in TICKS},
         "mode": "import" if line("mode") == "import" else "create",
         "encryption": line("encryption") or None,
+        "odd_path": None if odd_path is None or line("path") else _odd(odd_path),
         "odd_sources": [_odd(each) for each in odd],
     }
 
@@ -87,6 +90,8 @@ def read() -> dict[str, Any]:
 def input_values(given: dict[str, Any]) -> dict[str, Any]:
     """What :class:`borgui.repositories.RepositoryInput` is made from."""
     values = change_values(given) | {"mode": given["mode"], "path": given["path"] or None}
+    if given["odd_path"] is not None:
+        values["path_b64"] = given["odd_path"]["b64"]
     if given["mode"] == "create":
         values["encryption"] = given["encryption"]
         if given["encryption"] == "none":
@@ -124,8 +129,9 @@ def by_field(faults: dict[str, str]) -> dict[str, str]:
 
 
 def _path(text: str) -> str | None:
+    """What its base64 holds; None where it is none, or empty."""
     try:
-        return os.fsdecode(base64.b64decode(text, validate=True))
+        return os.fsdecode(base64.b64decode(text, validate=True)) or None
     except (binascii.Error, ValueError):
         return None
 

@@ -62,7 +62,7 @@
     area.rows = Math.max(area.rows, Math.min(12, lines.length + 1));
   };
 
-  // A folder whose name is no text goes by its bytes, as a ticked box beside the field.
+  // A folder whose name cannot be typed goes by its bytes, as a ticked box beside the field.
   const addOdd = (field, button) => {
     const list = document.getElementById(`${field.id}-odd`);
     if (!list || list.querySelector(`input[value="${CSS.escape(button.dataset.b64)}"]`)) return;
@@ -82,6 +82,10 @@
 
   const take = (button) => {
     const field = document.getElementById(button.dataset.into);
+    if (field.tagName !== "TEXTAREA") {
+      field.value = "";
+      document.getElementById(`${field.id}-odd`)?.replaceChildren();
+    }
     if (button.hasAttribute("data-odd")) addOdd(field, button);
     else if (field.tagName === "TEXTAREA") addLine(field, button.dataset.shown);
     else field.value = button.dataset.shown;

@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import time
+from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -224,11 +225,13 @@ def test_one_refresh_that_waits_is_enough(product: Product, place: int, tricks: 
     is_there(product, place, ended)
 
 
-def add(product: Product, folder: Path, encryption: str) -> tuple[int, dict[str, Any]]:
+def add(
+    product: Product, folder: Path, encryption: str, name: str = "new"
+) -> tuple[int, dict[str, Any]]:
     """A new repository whose init has ended; its id and that job."""
     body: dict[str, Any] = {
         "name": f"{folder.name} {encryption}",
-        "path": str(folder / "new"),
+        "path_b64": b64encode(os.fsencode(folder / name)).decode(),
         "encryption": encryption,
     }
     if encryption != "none":
@@ -271,16 +274,21 @@ def unfinish(repository: Path, owner: str) -> None:
 
 
 @pytest.fixture
-def unfinished(product: Product, tricks: Tricks, tmp_path: Path) -> tuple[int, dict[str, Any]]:
-    """A repository and its init, which was killed before its manifest was written."""
+def unfinished(
+    request: pytest.FixtureRequest, product: Product, tricks: Tricks, tmp_path: Path
+) -> tuple[int, dict[str, Any]]:
+    """A repository and its init, which was killed before its manifest was written. Its folder has
+    the name that a test gives as a parameter."""
+    name = getattr(request, "param", "new")
     tricks.set("init", "kill")
-    added = add(product, tmp_path, "keyfile")
+    added = add(product, tmp_path, "keyfile", name)
     tricks.none()
     host = (product.data_dir / "machine" / "host-id").read_text().strip()
-    unfinish(tmp_path / "new", f"{host}.{2**22 - 1}-0")
+    unfinish(tmp_path / name, f"{host}.{2**22 - 1}-0")
     return added
 
 
+@pytest.mark.parametrize("unfinished", ["new", "neu\udcfc "], indirect=True)
 def test_what_an_init_left_unfinished_is_made_anew(
     product: Product, unfinished: tuple[int, dict[str, Any]]
 ) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from borgui.borg.display import counted, size_text
+from borgui.borg.display import command_line, counted, size_text
 
 
 @pytest.mark.parametrize(
@@ -27,3 +27,8 @@ def test_one_and_many() -> None:
         "1 file",
         "8,123 files",
     ]
+
+
+def test_a_command_says_where_its_link_leads() -> None:
+    said = command_line("borg", ["list"], {"BORG_REPO": "/l/1"}, leads_to="/srv/caf\udce9\n")
+    assert said == r"BORG_REPO=/l/1 borg list  # a link to $'/srv/caf\xe9\x0a'"

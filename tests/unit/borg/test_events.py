@@ -14,6 +14,7 @@ from borgui.borg.events import (
     Question,
     parse_line,
     printable,
+    renamed,
 )
 from tests.unit.borg.streams import all_names, load
 
@@ -134,3 +135,15 @@ def test_recorded_runs(version: str, name: str) -> None:
     for event in case.events:
         if isinstance(event, PlainText):
             assert '"type": "' not in event.text
+
+
+def test_borg_speaks_of_a_place_by_another_name() -> None:
+    said = "Repository /l/1 does not exist."
+    wanted = "Repository /srv/r does not exist."
+    assert renamed(LogMessage("ERROR", "borg", said, "x"), "/l/1", "/srv/r") == LogMessage(
+        "ERROR", "borg", wanted, "x"
+    )
+    assert renamed(Question("prompt", "x", said), "/l/1", "/srv/r").message == wanted  # type: ignore[union-attr]
+    assert renamed(PlainText(said), "/l/1", "/srv/r") == PlainText(wanted)
+    listed = FileStatus("A", "/l/1")
+    assert renamed(listed, "/l/1", "/srv/r") is listed
