@@ -167,11 +167,12 @@ _SHELL_TOKEN: Final = re.compile(
 
 def typeable(path: str) -> str:
     """Return an exclude pattern for ``path`` and what is below it that can be typed: ``?`` stands
-    for each character that cannot, and so other paths may match too."""
+    for each character that cannot, or that means something, and so other paths may match too."""
     if path.isprintable():
         return f"pp:{path}"
-    literal = re.sub(r"[\[*?]", r"[\g<0>]", path)
-    return "sh:" + "".join(char if char.isprintable() else "?" for char in literal)
+    return "sh:" + "".join(
+        char if char.isprintable() and char not in "[*?" else "?" for char in path
+    )
 
 
 def translate_shell(pattern: str) -> str:

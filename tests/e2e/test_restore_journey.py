@@ -1,5 +1,6 @@
 """From "I deleted something" to the file on disk: search, version, restore; without script too."""
 
+import json
 import os
 import time
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from borgui.validation import to_b64
 from tests.integration.product import PASSWORD, Product, running
 
 ODD = os.fsencode("r") + b"\xe9sum\xe9 [1].doc"
@@ -96,6 +98,16 @@ def test_a_deleted_file_is_back_within_a_minute(home: Home, tab: Page) -> None:
     assert took < 60, took
 
 
+def choose(tab: Page, folder: Path) -> None:
+    """By the picker, from the root down."""
+    tab.get_by_role("button", name="Choose").click()
+    picker = tab.locator("#folder-picker")
+    for name in folder.parts[1:]:
+        shown = name.encode("utf-8", "backslashreplace").decode().replace("\\udc", "\\x")
+        picker.locator(f"li .path[title={json.dumps(shown)}]").click()
+    picker.get_by_role("button", name="Choose this folder").click()
+
+
 def test_an_older_version_to_another_folder(home: Home, tab: Page, tmp_path: Path) -> None:
     sign_in(tab, home.product)
     find(tab, home, "mother")
@@ -105,6 +117,15 @@ def test_an_older_version_to_another_folder(home: Home, tab: Page, tmp_path: Pat
     tab.get_by_label("To another folder").check()
     tab.get_by_role("button", name="Choose").click()
     tab.locator("#folder-picker").get_by_role("button", name="Cancel").click()
+    odd = tmp_path / os.fsdecode(b"caf\xe9")
+    odd.mkdir()
+    ticked = tab.locator("#destination-odd input:checked")
+    choose(tab, odd)  # by its bytes, since nobody can type it
+    expect(tab.locator("#destination")).to_have_value("")
+    expect(ticked).to_have_value(to_b64(str(odd)))
+    choose(tab, tmp_path)
+    expect(tab.locator("#destination")).to_have_value(str(tmp_path))
+    expect(ticked).to_have_count(0)
     tab.locator("#destination").fill(str(tmp_path / "found again"))
     tab.get_by_role("button", name="Restore").click()
     assert ended(tab, home)["status"] == "completed"

@@ -148,10 +148,25 @@ def test_the_data_folder_is_no_place_for_a_repository(admin: Someone, config: Co
         assert "data folder" in answer.json["error"]["fields"]["path"]
 
 
-def test_borg_keeps_no_repository_at_a_path_that_is_not_utf8(admin: Someone) -> None:
-    answer = create(admin, path=..., path_b64=b64(b"/srv/\xff"))
+def test_a_repository_may_lie_at_any_local_path(admin: Someone) -> None:
+    for number, path in enumerate((b"/srv/\xff", b"/srv/::\xff: ")):
+        answer = create(admin, name=f"{number}", path=..., path_b64=b64(path))
+        assert answer.status_code == 201, answer.text
+        assert answer.json["path_b64"] == b64(path)
+        twin = create(admin, name="twin", path=..., path_b64=b64(b"//srv/./" + path[5:]))
+        assert (twin.status_code, twin.json["error"]["code"]) == (409, "path_taken")
+    answer = create(admin, path=..., path_b64=b64(b"ssh://host/\xff"))
     assert answer.status_code == 422
-    assert "UTF-8" in answer.json["error"]["fields"]["path"]
+    assert "On a server" in answer.json["error"]["fields"]["path"]
+
+
+def test_a_repository_that_cannot_be_typed_can_be_excluded(admin: Someone) -> None:
+    """By the pattern that the fault itself names."""
+    given = {"path": ..., "path_b64": b64(b"/srv/[b]\xff\n"), "source_directories": ["/srv"]}
+    fault = create(admin, **given).json["error"]["fields"]["source_directories"]
+    pattern = fault.rpartition("Exclude it: ")[2].removesuffix(".")
+    assert pattern == "sh:/srv/?b]??"
+    assert create(admin, **given, exclude_patterns=[pattern]).status_code == 201
 
 
 def test_a_source_may_be_any_bytes(admin: Someone) -> None:

@@ -46,6 +46,21 @@ def test_first_use_leads_to_adding_one(admin: Someone, viewer: Someone) -> None:
     assert "/repositories/new" not in text
 
 
+def test_add_by_form_at_a_path_that_cannot_be_typed(admin: Someone) -> None:
+    """What was ticked is kept through a fault; what is typed counts more."""
+    ticked = base64.b64encode(os.fsencode(ODD)).decode()
+    answer = sent(admin, "/repositories/new", path="", path_b64=ticked, passphrase_again="other")
+    assert answer.status_code == 422
+    assert re.search(rf'name="path_b64" value="{re.escape(ticked)}" checked', answer.text)
+    assert "/srv/m<span" in answer.text
+    assert sent(admin, "/repositories/new", path="", path_b64=ticked).status_code == 303
+    assert Session.query(Repository).one().path == ODD
+    typed = sent(admin, "/repositories/new", name="typed", path_b64=ticked)
+    assert typed.status_code == 303, typed.text
+    paths = {each.path for each in Session.query(Repository)}
+    assert paths == {ODD, FORM["path"]}
+
+
 def test_add_by_form(admin: Someone) -> None:
     answer = sent(admin, "/repositories/new", once="x",
                   source_directories_b64=base64.b64encode(os.fsencode(ODD)).decode())  # fmt: skip

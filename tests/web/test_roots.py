@@ -254,3 +254,8 @@ def test_the_picker_takes_only_what_lies_in_them(
     assert " disabled>Choose this folder" in above
     assert " disabled>Choose this folder" not in picker(roots[0])
     assert "lies outside of" in picker(tmp_path / "three")
+    (roots[0] / "blank ").mkdir()  # the blank would be lost in a field without lines
+    assert [" data-odd" in picker(each) for each in (roots[0], roots[0] / "blank ")] == [
+        False,
+        True,
+    ]
