@@ -51,6 +51,8 @@ def test_calls(machine: Machine, started: int, tmp_path: Path, redis: Redis) -> 
     assert time.monotonic() - began < 0.5
     assert tmp_path.exists()
     wait_for(lambda: (tmp_path / "ticks").read_text().count("end") >= 2)
+    assert not connection.keys("rq:job:*")  # those that failed are forgotten too
+    assert not connection.keys("rq:exec*")
     assert machine.stop(started) == 0
 
 
