@@ -2,7 +2,7 @@
 
 import math
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Final
 
 from borgui.borg.events import (
@@ -36,7 +36,10 @@ class Progress(Figures):
 
     def as_numbers(self) -> dict[str, str | float | int | None]:
         """Return the fields for JSON."""
-        return asdict(self)
+        return {name: getattr(self, name) for name in _NAMES}
+
+
+_NAMES: Final = tuple(field.name for field in fields(Progress))
 
 
 class ProgressFold:

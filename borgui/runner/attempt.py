@@ -175,8 +175,9 @@ class Attempt:
 
     def progress(self, progress: Progress) -> None:
         """Publish the state, at most twice a second."""
-        self._outcome["progress"] = progress.as_numbers()
-        self._publisher.set(**progress.as_numbers())
+        numbers = progress.as_numbers()
+        self._outcome["progress"] = numbers
+        self._publisher.set(**numbers)
         if self._publisher.flush() and self._untold is not None:
             self._tell_started()
 

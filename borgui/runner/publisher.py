@@ -98,8 +98,10 @@ class Publisher:
         if not self.flush(now=True) or (self._sent_end < 0 and not self.flush(now=True)):
             return False
         try:
-            self._redis.expire(live.job_key(self._job), live.DAY)
-            self._redis.expire(live.log_key(self._job), live.DAY)
+            pipeline = self._redis.pipeline(transaction=False)
+            pipeline.expire(live.job_key(self._job), live.DAY)
+            pipeline.expire(live.log_key(self._job), live.DAY)
+            pipeline.execute()
         except RedisError as error:
             self._failed(error)
             return False
