@@ -10,11 +10,11 @@ from redis import Redis
 
 from borgui import diffs, downloads, live, queueing
 from borgui.config import Config
-from borgui.jobs import admission, mounts, retention
+from borgui.jobs import admission, lanes, mounts, retention
 from borgui.jobs import finish as finishing
 from borgui.jobs import reconcile as reconciling
 from borgui.jobs.auto_index import AutoIndex, give_way
-from borgui.jobs.job import Job
+from borgui.jobs.job import Job, Status
 from borgui.jobs.kind import Context
 from borgui.models import Session, read_settings, reading
 from borgui.schedules import wakeups
@@ -71,8 +71,9 @@ def admit() -> None:
 def _admit(context: Context) -> None:
     machines = _machines(context)
     admission.admit(context, _State.redis, machines)
-    give_way(context, _State.redis, machines)
-    mounts.give_way(context, _State.redis)
+    if lanes.are_taken_by(context.session, "index", "mount"):
+        give_way(context, _State.redis, machines)
+        mounts.give_way(context, _State.redis)
 
 
 def started(job: int, attempt: int, info: Mapping[str, Any]) -> None:
@@ -125,7 +126,8 @@ def _after(context: Context, job_id: int) -> None:
         logs = _State.config.logs
         retention.forget_old(context.session, logs, keep, job.repository_id, job.kind)
     context.session.commit()
-    wakeups.arm(context.session, _State.redis)
+    if job is None or job.status != Status.COMPLETED:
+        wakeups.arm(context.session, _State.redis)  # it may be tried again
 
 
 def _machines(context: Context) -> dict[str, int]:

@@ -25,6 +25,8 @@ from borgui.models import Repository, Settings, now, read_settings, reading
 from borgui.security.sealing import seal_spec
 
 IDEMPOTENCY_WINDOW = timedelta(days=1)
+_MOVED = ("admitted_at", "attempt", "lane", "wait_reason", "cancel_requested_at")
+"""What an admission changes of a row, and what may have come to it meanwhile."""
 CANCEL_GRACE = 10
 """Seconds between SIGTERM and SIGKILL."""
 
@@ -367,7 +369,7 @@ def _admit_one(context: Context, job: Job) -> str | None:
     )
     if not claimed:
         return None
-    context.session.refresh(job)
+    context.session.refresh(job, _MOVED)
     return seal_spec(
         {
             "job": job.id,

@@ -42,11 +42,11 @@ def record_archive(
     job_id: int | None = None,
 ) -> Archive:
     """Insert the archive's row or bring it up to date; what borg did not say stays as it was."""
-    row = session.scalar(
-        select(Archive).where(
-            Archive.repository_id == repository.id, Archive.borg_id == archive.borg_id
-        )
+    known = select(Archive).where(
+        Archive.repository_id == repository.id, Archive.borg_id == archive.borg_id
     )
+    with session.no_autoflush:  # what else has changed is written once, at the end
+        row = session.scalar(known)
     if row is None:
         row = Archive(repository_id=repository.id, borg_id=archive.borg_id)
         session.add(row)

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import func, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, joinedload
 
 from borgui.jobs import kind_of
 from borgui.jobs.admission import stop_chain
@@ -51,7 +51,7 @@ def finish(context: Context, job_id: int, outcome: Outcome, *, lane_held: bool =
     """
     session = context.session
     outcome = storable(outcome)
-    job = session.get(Job, job_id, populate_existing=True)
+    job = session.get(Job, job_id, populate_existing=True, options=[joinedload(Job.repository)])
     if job is None or not job.is_active or job.attempt != outcome.get("attempt"):
         session.rollback()
         return False
@@ -78,8 +78,8 @@ def finish(context: Context, job_id: int, outcome: Outcome, *, lane_held: bool =
         session.rollback()
         return False
     session.flush()
-    session.refresh(job)
-    if job.status != Status.COMPLETED:
+    session.expire(job)
+    if verdict["status"] != Status.COMPLETED:
         if not _try_again(context, job, outcome):
             stop_chain(session, job)
         list_anew(session, kind, job, outcome)

@@ -90,8 +90,10 @@ def read_machine(redis: Redis, machine: str) -> Machine | None:
 
 def acknowledge(redis: Redis, machine: str, job: int, attempt: int) -> None:
     """Tell ``machine`` that the outcome of this attempt is in the database."""
-    redis.sadd(acked_key(machine), f"{job}:{attempt}")
-    redis.expire(acked_key(machine), DAY)
+    pipeline = redis.pipeline(transaction=False)
+    pipeline.sadd(acked_key(machine), f"{job}:{attempt}")
+    pipeline.expire(acked_key(machine), DAY)
+    pipeline.execute()
 
 
 def acknowledged(redis: Redis, machine: str) -> set[str]:

@@ -35,8 +35,12 @@ class Repository(Base):
 
     encryption: Mapped[str | None] = mapped_column(String(32))
     """Borg's mode; None until an import has read it."""
-    passphrase: Mapped[str | None] = mapped_column(Secret, deferred=True)
-    passphrase_next: Mapped[str | None] = mapped_column(Secret, deferred=True)
+    passphrase: Mapped[str | None] = mapped_column(
+        Secret, deferred=True, deferred_group="passphrases"
+    )
+    passphrase_next: Mapped[str | None] = mapped_column(
+        Secret, deferred=True, deferred_group="passphrases"
+    )
     """A new passphrase whose change has not been confirmed; both are tried."""
     key: Mapped[str | None] = mapped_column(Secret, deferred=True)
     """A keyfile given at import, put in place by the import job."""
