@@ -3,7 +3,6 @@
 import hashlib
 import re
 from collections.abc import Callable
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from borgui.config import ROOT, Config
@@ -28,7 +27,7 @@ def create_app(config: Config | None = None) -> "Flask":
 
     from borgui import api, extensions
     from borgui.models.session import configure
-    from borgui.security import access
+    from borgui.security import access, sign_ins
     from borgui.security import keys as security_keys
     from borgui.security.sealing import Sealer
     from borgui.web import converters, errors, headers, pages, prefix, unread
@@ -46,7 +45,7 @@ def create_app(config: Config | None = None) -> "Flask":
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_REFRESH_EACH_REQUEST=False,
-        PERMANENT_SESSION_LIFETIME=timedelta(days=30),
+        PERMANENT_SESSION_LIFETIME=sign_ins.LIFETIME,
         MAX_CONTENT_LENGTH=LARGEST_BODY,
         MAX_FORM_MEMORY_SIZE=LARGEST_BODY,
         WTF_CSRF_CHECK_DEFAULT=False,

@@ -5,7 +5,7 @@ from borgui.models.base import Base, now
 from borgui.models.repository import Repository
 from borgui.models.session import Session, reading
 from borgui.models.setting import Settings, SystemSetting, read_settings, write_settings
-from borgui.models.user import Token, User
+from borgui.models.user import SignIn, Token, User
 
 __all__ = [
     "Archive",
@@ -13,6 +13,7 @@ __all__ = [
     "Repository",
     "Session",
     "Settings",
+    "SignIn",
     "SystemSetting",
     "Token",
     "User",

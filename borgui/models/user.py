@@ -1,4 +1,4 @@
-"""People and their API tokens."""
+"""People, where they are signed in, and their API tokens."""
 
 from datetime import datetime
 
@@ -18,14 +18,23 @@ class User(Base):
     username: Mapped[str] = mapped_column(String(150), unique=True)
     password_hash: Mapped[str] = mapped_column(String(255))
     role: Mapped[str] = mapped_column(String(20))
-    session_version: Mapped[int] = mapped_column(default=1)
-    """Raised to end every session of this person at once."""
     created_at: Mapped[datetime] = mapped_column(Instant, default=now)
     last_login_at: Mapped[datetime | None] = mapped_column(Instant)
 
     tokens: Mapped[list["Token"]] = relationship(
         back_populates="user", cascade="all, delete-orphan", passive_deletes=True
     )
+
+
+class SignIn(Base):
+    """A browser somebody is signed in with: there from sign-in to sign-out, or to its end."""
+
+    __tablename__ = "sign_ins"
+
+    key: Mapped[str] = mapped_column(String(43), primary_key=True)
+    """Random, never used again; the session cookie carries it, signed."""
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    expires_at: Mapped[datetime] = mapped_column(Instant)
 
 
 class Token(Base):

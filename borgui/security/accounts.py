@@ -5,9 +5,9 @@ from sqlalchemy.orm import Session
 
 from borgui.errors import Invalid
 from borgui.models import User
+from borgui.security import sign_ins, tokens
 from borgui.security.passwords import hash_password, objection
 from borgui.security.permissions import Role
-from borgui.security.tokens import end_sign_ins
 
 
 def set_account(session: Session, username: str, password: str, role: str | None) -> str:
@@ -23,13 +23,13 @@ def set_account(session: Session, username: str, password: str, role: str | None
     done = "changed"
     if user is None:
         done = "made"
-        user = User(username=username, role=role or Role.ADMIN, session_version=0)
+        user = User(username=username, role=role or Role.ADMIN)
         session.add(user)
     user.password_hash = hash_password(password)
     user.role = role or user.role
-    user.session_version += 1
     session.flush()
-    kept = end_sign_ins(session, user.id)
+    sign_ins.end_all(session, user.id)
+    kept = tokens.end_sign_ins(session, user.id)
     session.commit()
     said = f"The account {username} ({user.role}) was {done}."
     if kept:

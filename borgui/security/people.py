@@ -9,7 +9,7 @@ from flask import Request
 from sqlalchemy import bindparam, event, select
 from sqlalchemy.orm import Session as OrmSession
 
-from borgui.models import Session, Token, User, now
+from borgui.models import Session, SignIn, Token, User, now
 from borgui.models.session import engine
 from borgui.security import tokens
 from borgui.security.lookup import Lookup
@@ -24,38 +24,37 @@ MOST_KNOWN = 1000
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A person as requests know them; ``token_id`` is set when a token speaks for them."""
+    """A person as requests know them, by the key of their sign-in or by a token."""
 
     id: int
     username: str
     role: Role
-    session_version: int
+    sign_in: str | None = None
     token_id: int | None = None
 
     is_authenticated = True
     is_active = True
     is_anonymous = False
 
-    def get_id(self) -> str:
-        """What the session cookie carries; a raised ``session_version`` makes it worthless."""
-        return f"{self.id}:{self.session_version}"
+    def get_id(self) -> str | None:
+        """What the session cookie carries; worthless once the sign-in has ended."""
+        return self.sign_in
 
     def may(self, permission: Permission) -> bool:
         """Whether this person's role grants ``permission``."""
         return allows(self.role, permission)
 
 
-_BY_SESSION = Lookup(
-    select(User.id, User.username, User.role, User.session_version).where(
-        User.id == bindparam("id"), User.session_version == bindparam("version")
-    )
+_BY_SIGN_IN = Lookup(
+    select(User.id, User.username, User.role, SignIn.expires_at)
+    .join(User, User.id == SignIn.user_id)
+    .where(SignIn.key == bindparam("key"))
 )
 _BY_TOKEN = Lookup(
     select(
         User.id,
         User.username,
         User.role,
-        User.session_version,
         Token.id.label("token_id"),
         Token.expires_at,
         Token.last_used_at,
@@ -66,7 +65,7 @@ _BY_TOKEN = Lookup(
 
 
 _known: dict[str, tuple[Person, float]] = {}
-"""By session id, and until when (monotonic)."""
+"""By the key of the sign-in, and until when (monotonic)."""
 
 
 @event.listens_for(Session, "after_commit")
@@ -75,26 +74,18 @@ def _forget(_session: OrmSession) -> None:
     _known.clear()
 
 
-def of_user(user: User) -> Person:
-    """The person of a row."""
-    return Person(user.id, user.username, Role(user.role), user.session_version)
-
-
-def of_session(session_id: str) -> Person | None:
-    """The person whose session says ``session_id`` (see :meth:`Person.get_id`)."""
-    known = _known.get(session_id)
+def of_sign_in(key: str) -> Person | None:
+    """The person who is signed in with this key."""
+    known = _known.get(key)
     if known is not None and time.monotonic() < known[1]:
         return known[0]
-    number, _, version = session_id.partition(":")
-    if not (number.isdecimal() and version.isdecimal()):
-        return None
-    row = _BY_SESSION.first(engine(), id=int(number), version=int(version))
-    if row is None:
+    row = _BY_SIGN_IN.first(engine(), key=key)
+    if row is None or row[3] <= now():
         return None
     if len(_known) >= MOST_KNOWN:
         _known.clear()
-    person = _person(row)
-    _known[session_id] = person, time.monotonic() + KNOWN_SECONDS
+    person = Person(row[0], row[1], Role(row[2]), sign_in=key)
+    _known[key] = person, time.monotonic() + KNOWN_SECONDS
     return person
 
 
@@ -103,8 +94,14 @@ def identify(request: Request, session: Mapping[str, Any]) -> Person | None:
     token = bearer_token(request)
     if token is not None:
         return of_token(token)
-    session_id = session.get("_user_id")
-    return of_session(session_id) if isinstance(session_id, str) else None
+    key = sign_in_key(session)
+    return None if key is None else of_sign_in(key)
+
+
+def sign_in_key(session: Mapping[str, Any]) -> str | None:
+    """The key of the sign-in a session belongs to (Flask-Login keeps it there)."""
+    key = session.get("_user_id")
+    return key if isinstance(key, str) else None
 
 
 def bearer_token(request: Request) -> str | None:
@@ -118,12 +115,8 @@ def of_token(token: str) -> Person | None:
     row = _BY_TOKEN.first(engine(), digest=tokens.digest(token))
     if row is None:
         return None
-    expires_at, last_used_at = row[5:7]
+    token_id, expires_at, last_used_at = row[3:6]
     if expires_at is not None and expires_at <= now():
         return None
-    tokens.note_use(engine(), row[4], last_used_at)
-    return _person(row)
-
-
-def _person(row: Any) -> Person:
-    return Person(row[0], row[1], Role(row[2]), row[3], row[4] if len(row) > 4 else None)
+    tokens.note_use(engine(), token_id, last_used_at)
+    return Person(row[0], row[1], Role(row[2]), token_id=token_id)

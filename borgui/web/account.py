@@ -18,16 +18,17 @@ Errors answer 422 (429 when tried too often) with the form as it was typed.
 import re
 from datetime import timedelta
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, redirect, render_template, request, session, url_for
 from flask_login import current_user, login_user, logout_user
 from sqlalchemy import select
 from werkzeug.wrappers import Response
 
 from borgui.errors import NotFound, TooMany
 from borgui.extensions import live_redis, throttle
-from borgui.models import Session, Token, now
-from borgui.security import passwords, people, setup_code, tokens
+from borgui.models import Session, Token, User, now
+from borgui.security import passwords, people, setup_code, sign_ins, tokens
 from borgui.security.access import safe_next, sign_in_session
+from borgui.security.permissions import Role
 from borgui.security.sign_in import check_credentials
 
 account = Blueprint("account", __name__)
@@ -55,17 +56,18 @@ def sign_in() -> Answer:
         return _login_form(target, username, error.message), 429, retry
     if user is None:
         return _login_form(target, username, "The username or the password is wrong."), 422
-    Session.commit()
-    sign_in_session()
-    login_user(people.of_user(user))
+    _begin_session(user)
     return redirect(_inside(target), 303)
 
 
 @account.post("/logout")
 def sign_out() -> Answer:
-    """End this session."""
+    """End this session, here and for whoever has a copy of its cookie."""
+    key = people.sign_in_key(session)
     logout_user()
-    sign_in_session()
+    sign_in_session()  # first: the browser forgets it even if the database cannot be written
+    sign_ins.end(Session(), key)
+    Session.commit()
     return redirect(url_for("account.sign_in"), 303)
 
 
@@ -92,8 +94,7 @@ def set_up() -> Answer:
             Session(), request.form.get("code", ""), username, request.form.get("password", "")
         )
         if user is not None:
-            sign_in_session()
-            login_user(people.of_user(user))
+            _begin_session(user)
             return redirect(_inside(None), 303)
         errors["code"] = "This is not the code that was printed at the last start of borgui."
     return render_template("account/setup.html", username=username, errors=errors), 422
@@ -141,6 +142,15 @@ def username_objection(username: str) -> str | None:
     if not 1 <= len(username) <= 150 or not username.isprintable():
         return "Use 1 to 150 printable characters."
     return None
+
+
+def _begin_session(user: User) -> None:
+    """Sign this person in, instead of whoever was. Commits."""
+    sign_ins.end(Session(), people.sign_in_key(session))
+    key = sign_ins.begin(Session(), user.id)
+    Session.commit()
+    sign_in_session()
+    login_user(people.Person(user.id, user.username, Role(user.role), sign_in=key))
 
 
 def _set_up_errors(username: str) -> dict[str, str]:

@@ -2,13 +2,15 @@
 
 import re
 import time
+from datetime import timedelta
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import delete, select
 
 from borgui.config import Config
-from borgui.models import Session, SystemSetting, Token, User
+from borgui.models import Session, SignIn, SystemSetting, Token, User, now, session
 from borgui.models.session import engine
 from borgui.security import people, setup_code, throttle
 from borgui.security.access import safe_next
@@ -94,22 +96,70 @@ def test_signing_out_ends_the_session(viewer: Someone) -> None:
     assert viewer.client.get("/").status_code == 303
 
 
+def copy_of(someone: Someone) -> FlaskClient:
+    """A browser with somebody's cookies."""
+    copy = someone.app.test_client()
+    assert someone.client._cookies
+    copy._cookies = dict(someone.client._cookies)
+    assert copy.get("/").status_code == 200
+    return copy
+
+
+def test_signing_out_ends_copies_of_the_session_and_no_other(viewer: Someone) -> None:
+    elsewhere = viewer.app.test_client()
+    sign_in(elsewhere, "viewer")
+    copy = copy_of(viewer)
+    viewer.browser("POST", "/logout")
+    assert copy.get("/").status_code == 303
+    assert elsewhere.get("/").status_code == 200
+    assert viewer.api("GET", "/api/jobs").status_code == 200
+
+
+def test_signing_in_anew_ends_the_session_before(viewer: Someone) -> None:
+    copy = copy_of(viewer)
+    form = {"csrf_token": viewer.csrf, "username": "viewer", "password": PASSWORD}
+    assert viewer.client.post("/login", data=form).status_code == 303
+    assert viewer.client.get("/").status_code == 200
+    assert copy.get("/").status_code == 303
+
+
+def test_a_session_ends_after_its_lifetime_and_is_then_forgotten(viewer: Someone) -> None:
+    assert viewer.client.get("/").status_code == 200
+    row = Session.scalars(select(SignIn)).one()
+    row.expires_at = now() - timedelta(seconds=1)
+    Session.commit()
+    Session.remove()
+    assert viewer.client.get("/").status_code == 303
+    sign_in(viewer.app.test_client(), "viewer")
+    assert Session.scalars(select(SignIn)).one().key != row.key
+
+
+def test_the_browser_is_signed_out_though_the_database_cannot_be_written(
+    viewer: Someone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    csrf = viewer.csrf
+    monkeypatch.setattr(session, "BUSY_SECONDS", 0.1)
+    with engine().begin():  # another writer that does not end
+        answer = viewer.client.post("/logout", headers={"X-CSRFToken": csrf})
+        assert answer.status_code == 503
+    assert viewer.client.get("/").status_code == 303
+
+
 def test_what_another_process_changes_counts_within_a_moment(viewer: Someone) -> None:
     assert viewer.client.get("/settings").status_code == 403
     assert viewer.client.get("/").status_code == 200
     with engine().begin() as connection:  # past this process's own memory
-        connection.exec_driver_sql("UPDATE users SET session_version = session_version + 1")
+        connection.exec_driver_sql("DELETE FROM sign_ins")
     time.sleep(people.KNOWN_SECONDS + 0.1)
     assert viewer.client.get("/").status_code == 303
 
 
-def test_a_raised_session_version_ends_every_session(viewer: Someone) -> None:
+def test_a_person_who_is_removed_is_signed_out(viewer: Someone) -> None:
     assert viewer.client.get("/").status_code == 200
-    user = Session.get(User, viewer.id)
-    assert user
-    user.session_version += 1
+    Session.execute(delete(User).where(User.id == viewer.id))
     Session.commit()
     assert viewer.client.get("/").status_code == 303
+    assert viewer.api("GET", "/api/jobs").status_code == 401
 
 
 def test_nothing_of_the_session_before_survives_a_sign_in(client: FlaskClient, app: Flask) -> None:
@@ -323,7 +373,9 @@ def test_nobody_deletes_the_token_of_another(viewer: Someone, operator: Someone)
 def test_a_new_password_ends_what_was_signed_in_with_the_old_one(viewer: Someone) -> None:
     given = {"username": "viewer", "password": PASSWORD}
     token = viewer.app.test_client().post("/api/auth/login", json=given).json["token"]
+    assert viewer.client.get("/").status_code == 200
     said = set_account(Session(), "viewer", "another long password", None)
+    assert viewer.client.get("/").status_code == 303
     assert said.endswith("API tokens that still open everything it may do: 1.")
     signed_in = {"Authorization": f"Bearer {token}"}
     assert viewer.app.test_client().get("/api/jobs", headers=signed_in).status_code == 401
