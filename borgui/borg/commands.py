@@ -197,13 +197,10 @@ def list_archives() -> list[str]:
     return ["list", *_COMMON, "--json", f"--format={_LIST_FORMAT}"]
 
 
-def list_archive(name: str, *, is_marked: bool = False) -> list[str]:
-    """``borg list`` of one archive: a line an item, as :mod:`borgui.borg.listing` reads them.
-
-    ``is_marked``: each line says by its end which archive it is of.
-    """
-    form = listing.MARKED if is_marked else listing.FORMAT
-    argv = ["list", *_COMMON, f"--format={form}", "--", f"::{escape_braces(name)}"]
+def list_archive(name: str) -> list[str]:
+    """``borg list`` of one archive: a line an item, as :mod:`borgui.borg.listing` reads them, which
+    says by its end which archive it is of."""
+    argv = ["list", *_COMMON, f"--format={listing.MARKED}", "--", f"::{escape_braces(name)}"]
     _check_utf8(argv)
     return argv
 

@@ -29,6 +29,15 @@ def mark(borg_id: str) -> str:
     return f"\t{borg_id[:ID_LETTERS]}\n"
 
 
+def unmarked(line: str, borg_id: str) -> str:
+    """A line of the archive ``borg_id`` in the format :data:`MARKED` (without the line's end) as
+    one of :data:`FORMAT`. Raises :class:`OtherArchiveError`."""
+    text, _, marked = line.rpartition("\t")
+    if marked != borg_id[:ID_LETTERS]:
+        raise OtherArchiveError("the line is not marked as one of this archive")
+    return text
+
+
 CHECKSUMS: Final = "{type}{mode}\t{health}\t{sha256}\t{bpath!r}{NL}"
 """With borg's own checksum, for which it reads the contents; :func:`parse_checksum` reads it."""
 

@@ -121,6 +121,7 @@ def _steps(context: Context, job: DrillJob) -> list[Step]:
     job.name_archive(archive)
     parameters = {
         "archive": archive.name,
+        "borg_id": archive.borg_id,
         "sample": job.sample,
         "sources_b64": [encode(path) for path in repository.source_directories],
     }

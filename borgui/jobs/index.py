@@ -29,7 +29,7 @@ def _steps(context: Context, job: Job) -> list[Step]:
         "nfiles": archive.nfiles,
         "known": list(known),
     }
-    argv = commands.list_archive(archive.name, is_marked=True)
+    argv = commands.list_archive(archive.name)
     return [borg_step("index", repository, argv, parameters=parameters)]
 
 

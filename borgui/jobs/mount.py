@@ -17,7 +17,7 @@ from borgui.jobs.job import ACTIVE, Job, Priority
 from borgui.jobs.kind import Context, Kind, Outcome, Route, Step
 from borgui.jobs.of_archive import OfArchive, archive_of, looked_up
 from borgui.jobs.outcomes import told
-from borgui.jobs.steps import borg_step, encode, repository_of
+from borgui.jobs.steps import borg_step, encode, repository_of, verify_step
 from borgui.live import timestamp
 from borgui.models import Settings, now
 from borgui.models.types import Instant, PathBytes
@@ -112,7 +112,10 @@ def _steps(context: Context, job: MountJob) -> list[Step]:
         "expires_at": timestamp(job.expires_at),
     }
     argv = commands.mount(archive.name, job.mountpoint)
-    return [borg_step("mount", repository, argv, parameters=parameters)]
+    return [
+        verify_step(repository, [archive]),
+        borg_step("mount", repository, argv, parameters=parameters),
+    ]
 
 
 def _settle(_session: Session, job: MountJob, outcome: Outcome) -> None:

@@ -113,6 +113,6 @@ def _merge(fields: dict[str, Any], live: Live, progress: tuple[str, ...]) -> Non
         value = getattr(live, name, None)
         if value is not None:
             fields[name] = value
-    if fields["process_pid"] is None:
+    if live.pid is not None:  # of the run there is now: the row has that of the first
         fields["process_pid"] = live.pid
         fields["process_start_time"] = live.start_time

@@ -19,16 +19,19 @@ MOST_SAMPLE_BYTES = 10 * 1000**3
 
 
 class Choosing:
-    """``sample`` is how many files are wanted, None for all; ``folder`` is where they are going to
-    lie. Call :meth:`choose` first."""
+    """``borg_id`` is the archive's; ``sample`` is how many files are wanted, None for all;
+    ``folder`` is where they are going to lie. Call :meth:`choose` first."""
 
-    def __init__(self, work: Work, step: Step, sample: int | None, folder: Path) -> None:
+    def __init__(
+        self, work: Work, step: Step, borg_id: str, sample: int | None, folder: Path
+    ) -> None:
         self.size = 0
         """Bytes that the chosen files take."""
         self.excludes: list[str] = []
         """Keep borg from writing through links, where it is not told each file."""
         self._work = work
         self._step = step
+        self._borg_id = borg_id
         self._sample = sample
         self._folder = folder
         self._answer = work.answer(step)
@@ -37,7 +40,8 @@ class Choosing:
     def choose(self, chosen: Spool[Entry]) -> None:
         """Fill ``chosen``. Raises FailedError, and OSError."""
         reservoir = Reservoir(self._sample) if self._sample is not None else None
-        reader = Sampling(chosen if reservoir is None else reservoir, self._links)
+        choice = chosen if reservoir is None else reservoir
+        reader = Sampling(choice, self._borg_id, self._links)
         run_whole(self._work, replace(self._step, name="preview"), reader, NOTHING)
         if not reader.files:
             raise FailedError(

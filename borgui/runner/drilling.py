@@ -55,6 +55,8 @@ class Plan:
     """``parameters`` of the step ``drill``. ``sample`` is None for all files."""
 
     archive: str
+    borg_id: str
+    """Of the archive that is meant."""
     sample: int | None
     sources: tuple[str, ...]
     """The folders that are backed up, on this machine: what lies elsewhere in the archive is
@@ -66,6 +68,7 @@ class Plan:
         sample = given.get("sample")
         return cls(
             archive=str(given["archive"]),
+            borg_id=str(given["borg_id"]),
             sample=None if sample is None else int(sample),
             sources=tuple(unpack(each) for each in given.get("sources_b64") or ()),
         )
@@ -102,7 +105,7 @@ class _Drill:
         self._files = folder / "files"
         self._tally = Tally()
         self._answer = work.answer(step)
-        self._choice = Choosing(work, step, self._plan.sample, folder)
+        self._choice = Choosing(work, step, self._plan.borg_id, self._plan.sample, folder)
         self._read = 0
         self._due = 0.0
         self._at: str | None = None

@@ -5,10 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from borgui import index as contents
-from borgui.borg.listing import OtherArchiveError
 from borgui.borg.progress import Progress
 from borgui.index import ArchiveIndex, IndexMissing, IndexWriter, ListingError
 from borgui.runner.failure import FailedError
+from borgui.runner.listed import unreadable
 from borgui.runner.spec import Step
 from borgui.runner.steps import Reader
 from borgui.runner.work import Work
@@ -102,13 +102,7 @@ class Indexing(Reader):
 
 
 def _failed(error: Exception) -> FailedError:
-    if isinstance(error, OtherArchiveError):
-        return FailedError(
-            "archive_changed",
-            "The archive is another one now: somebody else has deleted it and used its name"
-            " again. Refresh the list of archives.",
-        )
     if isinstance(error, ListingError):
-        return FailedError("listing_unreadable", f"What borg printed cannot be read: {error}.")
+        return unreadable(error)
     reason = getattr(error, "strerror", None) or error
     return FailedError("index_unwritable", f"The index could not be written: {reason}.")

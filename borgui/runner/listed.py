@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from borgui.borg.display import as_borg_prints
-from borgui.borg.listing import ListingError
+from borgui.borg.listing import ListingError, OtherArchiveError
 from borgui.borg.progress import Progress
 from borgui.borg.selection import Selected
 from borgui.runner.failure import FailedError
@@ -42,8 +42,7 @@ class ListedText(Listed):
             try:
                 self.take(line.decode())
             except (ListingError, UnicodeDecodeError) as error:
-                message = f"What borg printed cannot be read: {error}."
-                self.halt = FailedError("listing_unreadable", message)
+                self.halt = unreadable(error)
             except FailedError as failed:
                 self.halt = failed
         return True
@@ -51,6 +50,17 @@ class ListedText(Listed):
     def take(self, line: str) -> None:
         """The next entry. Raises ListingError, and FailedError to have the program ended."""
         raise NotImplementedError
+
+
+def unreadable(error: ListingError | UnicodeDecodeError) -> FailedError:
+    """What to tell of a listing that is not what it should be."""
+    if isinstance(error, OtherArchiveError):
+        return FailedError(
+            "archive_changed",
+            "The archive is another one now: somebody else has deleted it and used its name"
+            " again. Refresh the list of archives.",
+        )
+    return FailedError("listing_unreadable", f"What borg printed cannot be read: {error}.")
 
 
 class ListedJson(Listed):

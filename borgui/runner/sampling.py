@@ -88,17 +88,18 @@ class Reservoir:
 
 
 class Sampling(ListedText):
-    """Offers the regular files of a listing to ``choice``, and measures them; ``links`` is fed with
-    every entry."""
+    """Offers the regular files of the archive ``borg_id`` to ``choice``, and measures them;
+    ``links`` is fed with every entry."""
 
-    def __init__(self, choice: Choice, links: Links | None = None) -> None:
+    def __init__(self, choice: Choice, borg_id: str, links: Links | None = None) -> None:
         self.files = self.taken = 0
         self.links = Links() if links is None else links
         self._choice = choice
+        self._borg_id = borg_id
 
     def take(self, line: str) -> None:
         """Take one entry."""
-        entry, place = Entry.with_place(line)
+        entry, place = Entry.with_place(listing.unmarked(line, self._borg_id))
         self.links.add(place)
         if entry is None:
             return

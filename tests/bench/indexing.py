@@ -43,7 +43,7 @@ def main(path: str, borg_id: str, archive: str) -> None:
     """Index, and say how long it took and what memory it used."""
     process.prepare()
     job = Alone(Path(path).parent)
-    step = Step("index", "borg", tuple(commands.list_archive(archive, is_marked=True)), {})
+    step = Step("index", "borg", tuple(commands.list_archive(archive)), {})
     borg = shutil.which("borg")
     assert borg is not None
     marked = subprocess.check_output([borg, "list", "--format={id}", "--last=1"], text=True)

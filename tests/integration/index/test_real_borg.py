@@ -39,7 +39,7 @@ class Borg:
     def index(self, name: str, path: Path) -> None:
         marked = self.run("list", "--format={id}", "--last=1").decode()
         with IndexWriter(path, name, marked=marked) as writer:
-            writer.feed(self.run(*commands.list_archive(name, is_marked=True)))
+            writer.feed(self.run(*commands.list_archive(name)))
             writer.finish()
 
 

@@ -245,6 +245,10 @@ def test_a_damaged_repository_is_found(
         home=tmp_path,
         BORG_CHECK_I_KNOW_WHAT_I_AM_DOING="YES",
     )
+    job = drill(product, repo_id, **body)  # what borg has repaired has another id
+    assert (job["status"], job["error_code"]) == ("failed", "archive_changed"), job
+    listing = product.post(f"/api/repositories/{repo_id}/refresh", {}).json["job_id"]
+    assert product.wait_job(listing)["status"] == "completed"
     job = drill(product, repo_id, **body)
     assert (job["status"], job["error_code"]) == ("failed", "restore_differs"), job
     assert (job["nfiles"], job["differing_count"]) == (2, 1)

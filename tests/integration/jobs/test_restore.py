@@ -634,6 +634,8 @@ def test_an_archive_that_was_made_anew(product: Product, source: Path, tmp_path:
     for path, body in (
         (f"archives/{archive}/downloads", {"format": "tar"}),
         (f"archives/{archive}/diff/{other['id']}", {}),
+        (f"repositories/{repo_id}/drill", {"archive_id": archive}),
+        (f"archives/{archive}/mount", {}),
     ):
         job = product.wait_job(product.post(f"/api/{path}", body).json["job_id"])
         assert (job["status"], job["error_code"]) == ("failed", "archive_changed"), job

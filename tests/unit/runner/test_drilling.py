@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from borgui.borg.listing import Attributes, ListingError, parse_checksum, render
+from borgui.borg.listing import Attributes, ListingError, mark, parse_checksum, render
 from borgui.runner.comparing import Source, compare
 from borgui.runner.drilling import MOST_PATH_BYTES, Plan, batches
 from borgui.runner.proving import (
@@ -24,14 +24,20 @@ from borgui.runner.proving import (
 from borgui.runner.sampling import Entry, Reservoir, Sampling
 from borgui.runner.spool import Spool
 
+BORG_ID = "0123456789abcdef" * 4
 ODD = "home/caf\udce9\nx?'\""
 
 
 def line(
-    path: str, kind: str = "-", size: int = 7, source: str = "", broken: bool = False
+    path: str,
+    kind: str = "-",
+    size: int = 7,
+    source: str = "",
+    broken: bool = False,
+    borg_id: str = BORG_ID,
 ) -> bytes:
     item = Attributes(kind, "rw-r--r--", 0, 0, "", "", size, 1_500_000_000_123_456, broken, source)
-    return f"{render(item)}\t{path!r}".encode()
+    return f"{render(item)}\t{path!r}{mark(borg_id)}".rstrip("\n").encode()
 
 
 def entries(count: int, size: int = 5000) -> Iterator[Entry]:
@@ -101,7 +107,7 @@ def test_what_does_not_fit_is_left_out() -> None:
 
 def test_only_regular_files_are_taken(tmp_path: Path) -> None:
     with Spool(tmp_path / "spool", Entry) as spool:
-        reader = Sampling(spool)
+        reader = Sampling(spool, BORG_ID)
         for each in (
             line("home", "d"),
             line(ODD),
@@ -125,11 +131,20 @@ def test_only_regular_files_are_taken(tmp_path: Path) -> None:
 @pytest.mark.parametrize("bad", [b"", b"nonsense", b"a\tb\tc", b"\xff\xfe\t'x'"])
 def test_what_is_no_listing_ends_it(tmp_path: Path, bad: bytes) -> None:
     with Spool(tmp_path / "spool", Entry) as spool:
-        reader = Sampling(spool)
-        reader.line(bad)
+        reader = Sampling(spool, BORG_ID)
+        reader.line(bad + mark(BORG_ID).rstrip("\n").encode())
         reader.line(line("home/x"))
         assert reader.halt is not None
         assert reader.halt.code == "listing_unreadable"
+        assert list(spool) == []
+
+
+def test_another_archive_of_that_name_ends_it(tmp_path: Path) -> None:
+    with Spool(tmp_path / "spool", Entry) as spool:
+        reader = Sampling(spool, BORG_ID)
+        reader.line(line("home/x", borg_id="f" * 64))
+        assert reader.halt is not None
+        assert reader.halt.code == "archive_changed"
         assert list(spool) == []
 
 
@@ -143,13 +158,13 @@ def test_batches_fit_into_a_command_line() -> None:
 
 
 def test_where_the_source_is_known() -> None:
-    plan = Plan("a", None, ("/home/ann", "/srv/b/"))
+    plan = Plan("a", BORG_ID, None, ("/home/ann", "/srv/b/"))
     assert plan.source_of("home/ann/x") == "/home/ann/x"
     assert plan.source_of("home/ann") == "/home/ann"
     assert plan.source_of("srv/b/c") == "/srv/b/c"
     for path in ("home/anna", "etc/passwd", "srv/bb/c"):
         assert plan.source_of(path) is None
-    assert Plan("a", 1, ("/",)).source_of("etc/x") == "/etc/x"
+    assert Plan("a", BORG_ID, 1, ("/",)).source_of("etc/x") == "/etc/x"
 
 
 # -- comparing -------------------------------------------------------------------------------------
