@@ -1,7 +1,8 @@
 """Archive name templates: checked, expanded, and turned into the glob of their own archives.
 
 A template holds borg's placeholders (``borg help placeholders``). ``{now}`` and ``{utcnow}`` are
-expanded here, in the plan's time zone; the others are left to borg.
+expanded here, in the plan's time zone, and ``{hostname}`` where it is known; the others are left to
+borg.
 """
 
 import re
@@ -88,8 +89,11 @@ def validate_name(name: str) -> str:
     return name
 
 
-def expand_template(template: str, moment: datetime, zone: tzinfo) -> str:
-    """Fill in ``{now}`` (in ``zone``) and ``{utcnow}``; the result still is borg's to read.
+def expand_template(
+    template: str, moment: datetime, zone: tzinfo, hostname: str | None = None
+) -> str:
+    """Fill in ``{now}`` (in ``zone``), ``{utcnow}`` and, where it is given, ``{hostname}``; the
+    result still is borg's to read.
 
     ``moment`` is aware. ``{now}`` -> ``2026-11-23T20:25:55.123456``. Other placeholders and
     doubled braces stay as they are.
@@ -97,12 +101,22 @@ def expand_template(template: str, moment: datetime, zone: tzinfo) -> str:
     times = {"now": moment.astimezone(zone), "utcnow": moment.astimezone(UTC)}
     made = []
     for literal, name, spec in _parts(template):
-        made.append(literal.replace("{", "{{").replace("}", "}}"))
+        made.append(_escaped(literal))
         if name in times:
             made.append(times[name].strftime(spec or DEFAULT_DATE_FORMAT))
+        elif name == "hostname" and hostname:
+            made.append(_escaped(hostname))
         elif name is not None:
             made.append("{" + name + "}")
     return "".join(made)
+
+
+def literal_name(expanded: str) -> str | None:
+    """The name that borg makes of an expanded template; None where borg has to fill in more."""
+    parts = list(_parts(expanded))
+    if any(name is not None for _, name, _ in parts):
+        return None
+    return "".join(literal for literal, _, _ in parts)
 
 
 def template_glob(template: str) -> str:
@@ -114,7 +128,7 @@ def template_glob(template: str) -> str:
     """
     made = []
     for literal, name, spec in _parts(template):
-        made.append(literal.replace("{", "{{").replace("}", "}}"))
+        made.append(_escaped(literal))
         if name is None:
             continue
         if name in _DATES:
@@ -128,6 +142,10 @@ def template_glob(template: str) -> str:
                 f"Archives named with {{{name}}} cannot be told from others: its length varies."
             )
     return "".join(made)
+
+
+def _escaped(literal: str) -> str:
+    return literal.replace("{", "{{").replace("}", "}}")
 
 
 def _parts(template: str) -> Iterator[tuple[str, str | None, str]]:

@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from redis import Redis
@@ -69,7 +70,11 @@ def admit() -> None:
 
 
 def _admit(context: Context) -> None:
-    machines = _machines(context)
+    name = context.config.machine
+    report = live.read_machine(_State.redis, name)
+    machines = {} if report is None else {name: _slots(context, report)}
+    if report is not None and report.hostname:
+        context = replace(context, hostnames={name: report.hostname})
     admission.admit(context, _State.redis, machines)
     if lanes.are_taken_by(context.session, "index", "mount"):
         give_way(context, _State.redis, machines)
@@ -130,13 +135,9 @@ def _after(context: Context, job_id: int) -> None:
         wakeups.arm(context.session, _State.redis)  # it may be tried again
 
 
-def _machines(context: Context) -> dict[str, int]:
-    """Each machine that answers, with how many jobs it runs at once."""
-    name = context.config.machine
-    report = live.read_machine(_State.redis, name)
-    if report is None:
-        return {}
-    return {name: context.config.jobs if report.workers is None else report.workers}
+def _slots(context: Context, report: live.Machine) -> int:
+    """How many jobs a machine runs at once."""
+    return context.config.jobs if report.workers is None else report.workers
 
 
 def beat() -> None:

@@ -32,6 +32,7 @@ class BackupJob(Job):
 
     id: Mapped[int] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
     archive_name: Mapped[str | None] = mapped_column(Text)
+    """None where it is not known before borg has ended: with placeholders that borg fills in."""
     nfiles: Mapped[int | None] = mapped_column(BigInteger)
     original_size: Mapped[int | None] = mapped_column(BigInteger)
     compressed_size: Mapped[int | None] = mapped_column(BigInteger)
@@ -60,10 +61,13 @@ def _steps(context: Context, job: BackupJob) -> list[Step]:
     _refuse_outside(context.settings.source_roots, repository.source_directories)
     moment = now()
     zone = ZoneInfo(context.settings.timezone)
-    job.archive_name = names.expand_template(repository.archive_name_template, moment, zone)
+    name = names.expand_template(
+        repository.archive_name_template, moment, zone, context.hostnames.get(job.machine)
+    )
+    job.archive_name = names.literal_name(name)
     job.sources_digest = sources_digest(repository)
     options = commands.CreateOptions(
-        name=job.archive_name,
+        name=name,
         sources=tuple(repository.source_directories),
         compression=repository.compression,
         excludes=tuple(repository.exclude_patterns),

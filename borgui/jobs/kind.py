@@ -1,7 +1,7 @@
 """What a job kind is: all that the rest of the product needs to know of it, in one object."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from sqlalchemy.orm import Session
@@ -30,6 +30,8 @@ class Context:
     config: Config
     settings: Settings
     keys: Keys
+    hostnames: Mapping[str, str] = field(default_factory=dict)
+    """Machine → what borg fills in for ``{hostname}`` there, of those that say so."""
 
 
 def _nothing(_session: Session, _job: Any, _outcome: Outcome) -> None:

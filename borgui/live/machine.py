@@ -45,6 +45,8 @@ class Machine:
     borg_error: str | None = None
     mount_problem: str | None = None
     """Why no archive can be mounted there, as a sentence; None where it can, or is not known."""
+    hostname: str | None = None
+    """What borg there fills in for ``{hostname}``."""
     workers: int | None = None
     disk_free: int | None = None
     live: list[dict[str, Any]] = field(default_factory=list)
@@ -77,6 +79,7 @@ def read_machine(redis: Redis, machine: str) -> Machine | None:
                 "borg_version",
                 "borg_error",
                 "mount_problem",
+                "hostname",
             )
         },
         workers=integer(values.get("workers")),

@@ -5,6 +5,7 @@ waits longer than Redis's socket time-out of a second.
 """
 
 import shutil
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -240,6 +241,7 @@ class Reporter:
             "borg_version": version,
             "borg_error": problem,
             "mount_problem": self._look_for_fuse(),
+            "hostname": socket.gethostname().partition(".")[0],  # as borg has it (1.2 and 1.4)
             "workers": self._workers(),
             "live": living,
             "outcomes": [[each["job"], each["attempt"]] for each in kept],

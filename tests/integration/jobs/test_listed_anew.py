@@ -87,9 +87,8 @@ def names(product: Product, repo_id: int) -> list[str]:
 
 
 def is_there(product: Product, repo_id: int, job: dict[str, Any]) -> None:
-    """The archive of ``job``, whose name borg completes, is the one that is known."""
-    (name,) = names(product, repo_id)
-    assert name.endswith(job["archive_name"].removeprefix("{hostname}"))
+    """The archive of ``job``, whose name was known before borg ended, is there."""
+    assert names(product, repo_id) == [job["archive_name"]]
 
 
 def ids(product: Product, repo_id: int) -> list[int]:

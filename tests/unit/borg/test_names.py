@@ -10,6 +10,7 @@ from borgui.borg.names import (
     DEFAULT_TEMPLATE,
     TemplateError,
     expand_template,
+    literal_name,
     template_glob,
     validate_template,
 )
@@ -67,6 +68,17 @@ def test_expand(template: str, name: str) -> None:
 def test_refused(template: str) -> None:
     with pytest.raises(TemplateError):
         validate_template(template)
+
+
+def test_a_known_host_is_filled_in_and_the_name_known() -> None:
+    made = expand_template("{{a}}-{hostname}-{now:%Y}", MOMENT, UTC, "we{i}rd")
+    assert literal_name(made) == "{a}-we{i}rd-2026"
+    assert made.format_map({}) == "{a}-we{i}rd-2026"  # as borg reads it
+
+
+@pytest.mark.parametrize("name", ["hostname", "fqdn", "user", "uuid4"])
+def test_a_name_that_borg_completes_is_not_known(name: str) -> None:
+    assert literal_name(expand_template(f"{{{name}}}-{{now}}", MOMENT, UTC)) is None
 
 
 def test_glob_catches_its_own_archives_only() -> None:
