@@ -33,6 +33,14 @@ CONFIRM_DELETE: Final[Mapping[str, str]] = MappingProxyType(
 """For the one call that deletes a whole repository; borg takes exactly ``YES``."""
 
 
+def forgetful(folder: str) -> dict[str, str]:
+    """What has borg keep in ``folder`` what it remembers of repositories, and so forget it."""
+    return {
+        "BORG_CACHE_DIR": posixpath.join(folder, "cache"),
+        "BORG_SECURITY_DIR": posixpath.join(folder, "security"),
+    }
+
+
 def base(
     *,
     borg_home: str,

@@ -40,11 +40,14 @@ def settle_opening(session: Session, job: Job, outcome: Outcome) -> None:
         )
     )
     if twin is not None:
-        raise Refused(
-            "repository_known", f"This repository is here already, under the name {twin.name}."
-        )
+        raise Refused("repository_known", here_already(twin.name))
     _open(repository, found.repository)
     take_archives(session, repository, outcome)
+
+
+def here_already(name: str) -> str:
+    """Why a repository is not opened a second time, as a sentence."""
+    return f"This repository is here already, under the name {name}."
 
 
 def _open(repository: Repository, seen: output.Repository) -> None:

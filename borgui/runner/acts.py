@@ -26,6 +26,7 @@ ACTS = {
     "init": "creating",
     "list_archives": "carrying",
     "list_renamed": "carrying",
+    "look": "looking",
     "mount": "mounting",
     "preview": "previewing",
     "verify": "verifying",

@@ -17,7 +17,7 @@ from borgui.runner.logfile import JobLog
 from borgui.runner.scan import Scan
 from borgui.runner.spec import Step, unpack
 
-ANSWERING = frozenset({"create", "list", "info", "verify"})
+ANSWERING = frozenset({"create", "list", "info", "look", "verify"})
 """Steps whose stdout is one JSON object. Of all others stdout goes to the log."""
 
 PATIENCE = 0.25

@@ -48,8 +48,7 @@ def test_a_key_file_comes_with_its_import(product: Product, source: Path, tmp_pa
 
 
 def test_one_repository_has_one_name(product: Product, source: Path, tmp_path: Path) -> None:
-    """By another way to the same folder it would get a second lane. Borg has noted that way then,
-    and is told once that the first one counts."""
+    """By another way to the same folder it would get a second lane. Borg has not noted that way."""
     first = product.add_repository("first", tmp_path / "repository", [source])
     (tmp_path / "link").symlink_to(tmp_path / "repository")
     second, job = bring_in(product, tmp_path / "link", name="second", accept_relocated=True)
@@ -58,8 +57,22 @@ def test_one_repository_has_one_name(product: Product, source: Path, tmp_path: P
     found = product.get(f"/api/repositories/{second}").json
     assert (found["status"], found["borg_id"]) == ("error", None)
 
-    assert product.wait_job(product.back_up(first))["error_code"] == "repository_relocated"
-    where = f"/api/repositories/{first}"
-    assert product.request("PUT", where, {"accept_relocated": True}).status == 200
     assert product.wait_job(product.back_up(first))["status"] == "completed"
+    assert list((product.data_dir / "borg").glob(".borgui-*")) == []
+
+
+def test_a_place_that_borg_does_not_know_is_asked_about(
+    product: Product, source: Path, tmp_path: Path
+) -> None:
+    """Also where another repository is here, and the new one is looked at first."""
+    product.add_repository("other", tmp_path / "other", [])
+    old = product.add_repository("moving", tmp_path / "old", [source])
+    assert product.request("DELETE", f"/api/repositories/{old}").status == 204
+    (tmp_path / "old").rename(tmp_path / "new")
+    again, job = bring_in(product, tmp_path / "new", name="moved")
+    assert (job["status"], job["error_code"]) == ("failed", "repository_relocated")
+    where = f"/api/repositories/{again}"
+    assert product.request("PUT", where, {"accept_relocated": True}).status == 200
+    retry = product.post(f"/api/jobs/{job['id']}/retry").json["job_id"]
+    assert product.wait_job(retry)["status"] == "completed"
     assert product.get(where).json["accept_relocated"] is False
