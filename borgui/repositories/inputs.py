@@ -27,6 +27,8 @@ def _passphrase(text: str) -> str:
 
 
 def _exclude(text: str) -> str:
+    if "\n" in text or "\r" in text:  # pages show and take a pattern a line
+        raise ValueError("A pattern may not hold a line break: write ? in its place.")
     parse_exclude(text)
     return text
 

@@ -5,7 +5,7 @@ Templates and what they are given:
 - ``account/login.html``: ``next`` (path or ""), ``username`` (as typed), ``error`` (sentence or
   None). Fields: ``username``, ``password``, ``next``, ``csrf_token``. Posts to
   ``account.sign_in``.
-- ``account/setup.html``: ``username`` (as typed), ``errors`` (field → sentence). Fields: ``code``,
+- ``account/setup.html``: ``code`` and ``username`` (as typed), ``errors`` (field → sentence). Fields: ``code``,
   ``username``, ``password``, ``confirmation``, ``csrf_token``. Posts to ``account.set_up``.
 - ``account/tokens.html``: ``tokens`` (rows of :class:`borgui.models.Token`, newest first),
   ``new_token`` (the token just made, shown this once, or None), ``errors``, ``name`` (as typed).
@@ -78,7 +78,8 @@ def set_up() -> Answer:
         Session.rollback()
         return redirect(url_for("account.sign_in"), 303)
     if request.method == "GET":
-        return render_template("account/setup.html", username="admin", errors={})
+        return _set_up_form("", "admin", {})
+    code = request.form.get("code", "").strip()
     username = request.form.get("username", "").strip()
     errors = _set_up_errors(username)
     if not errors:
@@ -86,18 +87,15 @@ def set_up() -> Answer:
         try:
             throttle.attempt(live_redis(), address, "set-up code")
         except TooMany as error:
-            page = render_template(
-                "account/setup.html", username=username, errors={"code": error.message}
-            )
+            page = _set_up_form(code, username, {"code": error.message})
             return page, 429, {"Retry-After": str(error.retry_after)}
-        user = setup_code.claim(
-            Session(), request.form.get("code", ""), username, request.form.get("password", "")
-        )
+        password = request.form.get("password", "")
+        user = setup_code.claim(Session(), code, username, password)
         if user is not None:
             _begin_session(user)
             return redirect(_inside(None), 303)
         errors["code"] = "This is not the code that was printed at the last start of borgui."
-    return render_template("account/setup.html", username=username, errors=errors), 422
+    return _set_up_form(code, username, errors), 422
 
 
 @account.get("/account/tokens")
@@ -163,6 +161,10 @@ def _set_up_errors(username: str) -> dict[str, str]:
     if request.form.get("confirmation", "") != password:
         errors["confirmation"] = "The two passwords differ."
     return errors
+
+
+def _set_up_form(code: str, username: str, errors: dict[str, str]) -> str:
+    return render_template("account/setup.html", code=code, username=username, errors=errors)
 
 
 def _login_form(target: str | None, username: str, error: str) -> str:

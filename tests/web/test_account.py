@@ -289,6 +289,8 @@ def test_what_is_wrong_is_told_and_makes_nobody(
     assert answer.status_code == 422
     assert Session.query(User).count() == 0
     Session.remove()
+    typed = value if field == "code" else code
+    assert f'name="code" type="text" value="{typed}"' in answer.text
     if field == "code":
         assert client.post("/setup", data=set_up_form(client, code)).status_code == 303
 

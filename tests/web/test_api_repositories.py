@@ -110,6 +110,7 @@ def test_no_secret_is_ever_answered(admin: Someone) -> None:
         ("source_directories", ["/srv/borg/photos/data"]),
         ("exclude_patterns", ["re:(unclosed"]),
         ("exclude_patterns", [""]),
+        ("exclude_patterns", ["two\nlines"]),
         ("exclude_if_present", ["a/b"]),
         ("mode", "adopt"),
         ("machine", "a b"),
@@ -126,6 +127,15 @@ def test_what_is_wrong_is_told_by_field(admin: Someone, field: str, value: Any) 
     assert all(text.endswith((".", "photos")) for text in fields.values()), fields
     assert Session.query(Repository).count() == 0
     assert Session.query(Job).count() == 0
+
+
+def test_a_relative_source_is_told_as_such(admin: Someone) -> None:
+    fields = create(admin, source_directories=["home/ann"]).json["error"]["fields"]
+    assert fields == {"source_directories": "home/ann must be absolute."}
+    number = create(admin).json["id"]
+    change = {"source_directories": ["home/ann"]}
+    answer = admin.api("PUT", f"/api/repositories/{number}", json=change)
+    assert answer.json["error"]["fields"] == fields
 
 
 def test_a_source_may_hold_the_repository_when_it_is_excluded(admin: Someone) -> None:
