@@ -88,3 +88,20 @@ def test_start_and_cancel_without_javascript(chromium: Browser, tmp_path: Path) 
         tab.reload()
         expect(tab.get_by_text("cancelled").first).to_be_visible()
     context.close()
+
+
+def test_a_long_name_widens_no_page_of_a_phone(tab: Page, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    tab.set_viewport_size({"width": 390, "height": 844})
+    with running(tmp_path / "data") as product:
+        repo_id = product.add_repository("n" * 150, tmp_path / "repository", [source])
+        tab.goto(product.url("/"))
+        tab.get_by_label("Username").fill("admin")
+        tab.get_by_label("Password").fill("correct horse battery staple")
+        tab.get_by_role("button", name="Sign in").click()
+        pages = ["/", "/repositories", "/jobs", "/jobs/1", "/archives", "/settings"]
+        tabs = ["", "/archives", "/jobs", "/settings"]
+        for page in [*pages, *(f"/repositories/{repo_id}{each}" for each in tabs)]:
+            tab.goto(product.url(page))
+            assert tab.evaluate("document.documentElement.scrollWidth") <= 390, page
