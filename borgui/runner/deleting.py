@@ -33,8 +33,8 @@ def delete_repository(work: Work, step: Step) -> None:
         return
     # Borg waits for the repository's lock here, and forgets its cache of it.
     _run(work, replace(step, name="delete_cache", argv=tuple(commands.delete_cache())))
-    _remove(work, Path(path))
     borg_id = str(step.parameters["repository"])
+    _remove(work, Path(path), borg_id)
     shutil.rmtree(work.config.borg_home / "security" / borg_id, ignore_errors=True)
 
 
@@ -44,11 +44,17 @@ def _run(work: Work, step: Step) -> None:
     work.conclude(ended)
 
 
-def _remove(work: Work, path: Path) -> None:
+def _remove(work: Work, path: Path, borg_id: str) -> None:
     folder = path.resolve()
     shown = printable_path(os.fspath(folder))
     try:
-        if _APPEND_ONLY.search((folder / "config").read_bytes()):
+        config = (folder / "config").read_bytes()
+        if not re.search(rb"^id\s*=\s*" + borg_id.encode() + rb"\s*$", config, re.MULTILINE):
+            raise FailedError(
+                "repository_changed",
+                f"Another repository lies at {shown}. Nothing in it was changed.",
+            )
+        if _APPEND_ONLY.search(config):
             raise FailedError(
                 "append_only",
                 "The repository is append-only: its config forbids that it is deleted. Nothing in"
