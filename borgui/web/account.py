@@ -5,8 +5,9 @@ Templates and what they are given:
 - ``account/login.html``: ``next`` (path or ""), ``username`` (as typed), ``error`` (sentence or
   None). Fields: ``username``, ``password``, ``next``, ``csrf_token``. Posts to
   ``account.sign_in``.
-- ``account/setup.html``: ``code`` and ``username`` (as typed), ``errors`` (field → sentence). Fields: ``code``,
-  ``username``, ``password``, ``confirmation``, ``csrf_token``. Posts to ``account.set_up``.
+- ``account/setup.html``: ``code`` and ``username`` (as typed), ``errors`` (field → sentence).
+  Fields: ``code``, ``username``, ``password``, ``confirmation``, ``csrf_token``. Posts to
+  ``account.set_up``.
 - ``account/tokens.html``: ``tokens`` (rows of :class:`borgui.models.Token`, newest first),
   ``new_token`` (the token just made, shown this once, or None), ``errors``, ``name`` (as typed).
   Fields of the form (posts to ``account.create_token``): ``name``, ``expires_days`` ("" = never),
