@@ -77,9 +77,7 @@ class Trying:
         owners = [] if place is None else locks.owners(Path(place))
         if place is None or not owners:
             return ended
-        names = ", ".join(
-            dict.fromkeys(f"process {owner.pid} on {owner.host}" for owner in owners)
-        )
+        names = ", ".join(dict.fromkeys(f"process {owner.pid} on {owner.host}" for owner in owners))
         if not all(owner.is_dead(self._env["BORG_HOST_ID"], self._argv[0]) for owner in owners):
             message = CACHE_LOCKED if is_cache else ended.verdict.error_message
             raise FailedError("lock_timeout", f"{message} It is held by {names}.", retryable=True)
