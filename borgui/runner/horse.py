@@ -34,7 +34,7 @@ def run_job(job: int, attempt: int, sealed: str) -> None:
         horse.run(sealed)
     if stopping.reason():
         # RQ's own ending talks to Redis, and its worker may be dead already.
-        os._exit(1)
+        os._exit(stopping.EXIT_CODE)
 
 
 class Horse:

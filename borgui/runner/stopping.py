@@ -4,6 +4,9 @@ import os
 import signal
 from types import FrameType
 
+EXIT_CODE = 3
+"""Of a horse that was made to stop and has left its outcome."""
+
 
 class _Signals:
     worker = 0

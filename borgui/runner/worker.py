@@ -1,8 +1,10 @@
 """The RQ workers of a machine: each forks a *horse* for every job and watches it."""
 
+import logging
 import os
 import signal
 import time
+from resource import struct_rusage
 from types import FrameType
 from typing import ClassVar
 
@@ -20,6 +22,11 @@ from borgui.runner import (
     process,
     stopping,
 )
+
+
+def _is_of_no_horse(record: logging.LogRecord) -> bool:
+    """Whether RQ says it of something else than a horse that has ended."""
+    return record.funcName not in {"monitor_work_horse", "handle_work_horse_killed"}
 
 
 class ForkingWorker(queueing.ListedCalls, Worker):
@@ -62,6 +69,14 @@ class ForkingWorker(queueing.ListedCalls, Worker):
     def request_force_stop(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002
         """On the second one: no grace. The supervisor writes what the horse cannot any more."""
         self._signal_horse(signal.SIGKILL)
+
+    def wait_for_horse(self) -> tuple[int | None, int | None, struct_rusage | None]:
+        """Wait. Of a horse that has stopped in order with us, RQ's two warnings are not told."""
+        ended = super().wait_for_horse()
+        code = None if ended[1] is None else os.waitstatus_to_exitcode(ended[1])
+        if self._stop_requested and code == stopping.EXIT_CODE:
+            self.log.addFilter(_is_of_no_horse)
+        return ended
 
     def maintain_heartbeats(self, job: Job, execution: Execution) -> None:
         """Every few seconds while a horse works; neither Redis's absence nor a stop is missed."""

@@ -66,6 +66,7 @@ def test_stopped_in_order(started: Product, place: Place, number: signal.Signals
     job = place.back_up()
     borg = at_work(place, job)
     everything = started.tree()
+    said_before = len(started.said)
     with following(started, job):
         began = time.monotonic()
         assert started.stop(number) == 0
@@ -73,6 +74,7 @@ def test_stopped_in_order(started: Product, place: Place, number: signal.Signals
     for each in (*everything, borg):
         gone(each, 1)
     assert not (place.path / "lock.exclusive").exists()
+    assert started.said[said_before:] == ""
     started.start()
     ended = settled(started, job)
     assert ended["status"] == "failed"
