@@ -107,7 +107,9 @@ def give_way(context: Context, queue: Redis, machines: dict[str, int]) -> list[i
 
 
 def _is_unasked(job: Job) -> bool:
-    return job.kind == "index" and job.trigger == Trigger.CHAIN and job.is_active
+    """By who and how urgent: a later try, which control makes by itself, keeps both."""
+    is_nobodys = job.created_by is None and job.priority is Priority.LOW
+    return job.kind == "index" and is_nobodys and job.is_active
 
 
 def _waiting(session: Session, taken: list[Job]) -> list[Job]:

@@ -6,15 +6,18 @@ from typing import Any
 import pytest
 from flask import Flask
 from redis import Redis
+from sqlalchemy import select
 
 from borgui.config import Config
-from borgui.jobs.auto_index import AutoIndex
-from borgui.jobs.job import Job, Status
+from borgui.jobs import lanes
+from borgui.jobs.auto_index import AutoIndex, give_way
+from borgui.jobs.finish import finish
+from borgui.jobs.job import Job, Priority, Status
 from borgui.jobs.kind import Context
 from borgui.models import Archive, Repository, Session, now
 from borgui.models.setting import Settings
 from borgui.security import keys
-from tests.web.world import add_job
+from tests.web.world import add_job, add_user
 
 
 @pytest.fixture
@@ -85,6 +88,30 @@ def test_what_has_failed_is_tried_again(
     for ago, values in ends:
         failed(repository, archive, ago, **values)
     assert (considered(given, redis) == archive) is is_due
+
+
+@pytest.mark.parametrize("is_somebodys", [False, True])
+def test_its_later_try_gives_way_and_that_of_a_person_does_not(
+    given: Context, redis: Redis, repository: int, archive: int, is_somebodys: bool
+) -> None:
+    person = add_user("ann", "operator") if is_somebodys else None
+    first = add_job(
+        kind="index",
+        repository_id=repository,
+        status=Status.RUNNING,
+        attempt=1,
+        admitted_at=now(),
+        priority_rank=Priority.LOW.rank,
+        created_by=person,
+        options={"archive_id": archive},
+    )
+    assert finish(given, first, {"attempt": 1, "status": "failed", "retryable": True})
+    again = given.session.scalars(select(Job).where(Job.retry_of == first)).one()
+    again.admitted_at, again.lane = now(), lanes.lane_of(again)
+    given.session.commit()
+    add_job(kind="backup", repository_id=repository, lane=lanes.lane_of(again))
+    asked = give_way(given, redis, {"local": 2})
+    assert asked == ([] if is_somebodys else [again.id])
 
 
 def test_it_looks_again_when_nothing_has_ended(
