@@ -75,8 +75,8 @@ class VersionAnswer(Answer):
     archives: int
 
 
-class VersionsAnswer(Answer):
-    """Every version of a path in a repository, by its ``last`` archive: the newest stands last.
+class VersionsAnswer(ListOf[VersionAnswer]):
+    """The versions of a path in a repository, by their ``last`` archive: the newest stands last.
 
     ``indexed`` archives were looked into; ``missing`` ones have no index yet.
     """
@@ -84,7 +84,6 @@ class VersionsAnswer(Answer):
     repository_id: int
     path: str
     path_b64: str
-    items: list[VersionAnswer]
     indexed: int
     missing: int
 

@@ -82,6 +82,10 @@ class Inside(Input):
         return contents.check_path(self.path_b64, "path_b64")
 
 
+class VersionsQuery(Paged, Inside):
+    """A file or a folder of an archive."""
+
+
 class FolderQuery(Paged, Inside):
     """A folder of an archive. Folders stand before all else."""
 
@@ -192,18 +196,23 @@ def archive_entries(archive_id: int) -> dict[str, Any]:
 
 
 @api.get("/archives/<int:archive_id>/versions")
-@describes("archive_versions", query=Inside, answer=VersionsAnswer, tag="archives")
+@describes("archive_versions", query=VersionsQuery, answer=VersionsAnswer, tag="archives")
 def archive_versions(archive_id: int) -> dict[str, Any]:
     """The history of one path in all archives of this one's repository that have an index."""
-    path = read_query(Inside).checked_path()
+    asked = read_query(VersionsQuery)
+    path = asked.checked_path()
     if not path:
         raise Invalid({"path": "Give the path of a file or a folder."})
     archive = load_archive(Session(), archive_id)
     found = contents.history(Session(), _config(), archive.repository_id, path)
+    first = (asked.page - 1) * asked.per_page
     return {
         "repository_id": archive.repository_id,
         **path_fields("path", path),
-        "items": [_version(each) for each in found.versions],
+        "items": [_version(each) for each in found.versions[first : first + asked.per_page]],
+        "total": len(found.versions),
+        "page": asked.page,
+        "per_page": asked.per_page,
         "indexed": found.indexed,
         "missing": found.missing,
     }

@@ -195,6 +195,10 @@ def test_versions(operator: Someone, archives: tuple[int, int, int]) -> None:
         (10, "day-1"),
         (15, "day-2"),
     ]
+    assert (answer["total"], answer["page"], answer["per_page"]) == (2, 1, 50)
+    second = get(operator, f"{archives[2]}/versions", path="home/ann/a.txt", page=2, per_page=1)
+    assert second.json["items"] == answer["items"][1:]
+    assert (second.json["total"], second.json["page"], second.json["per_page"]) == (2, 2, 1)
     (same,) = get(operator, f"{archives[0]}/versions", path="home/ann/b.txt").json["items"]
     assert (same["first"]["id"], same["last"]["id"], same["archives"]) == (*archives[:2], 2)
     assert get(operator, f"{archives[0]}/versions").status_code == 422
