@@ -20,6 +20,7 @@ from borgui.config import Config
 from borgui.models import schema
 from borgui.runner import fuse, program
 from borgui.security import keys as security_keys
+from borgui.security.sealing import Sealer, SealError
 
 LITTLE_SPACE = 1_000_000_000
 EARLIEST_YEAR = 2026
@@ -100,15 +101,50 @@ def _key(config: Config) -> Iterator[Finding]:
         yield _no_key(config, path)
         return
     try:
-        security_keys.load(config)
+        keys = security_keys.load(config)
     except security_keys.MasterKeyError as error:
         yield Finding("key", str(error), is_wrong=True)
         return
     if path.exists() and stat.S_IMODE(path.stat().st_mode) & 0o077:
         text = f"{path} can be read by other people; run: chmod 600 '{path}'"
         yield Finding("key", text, is_wrong=True)
+    elif closed := _closed_to(keys, config):
+        text = (
+            f"it does not open the passphrase of {closed[0]}{_and_more(closed)}: put back the key"
+            " that sealed it, or enter the passphrase again in the repository's settings"
+        )
+        yield Finding("key", text, is_wrong=True)
     else:
         yield Finding("key", "there, and closed to other people")
+
+
+def _and_more(names: list[str]) -> str:
+    return f" and {len(names) - 1} more" if len(names) > 1 else ""
+
+
+def _closed_to(keys: security_keys.Keys, config: Config) -> list[str]:
+    """The repositories whose passphrases these keys do not open; none where that is not known,
+    which is told of the database."""
+    if config.database_url is None and not _has_database(config):
+        return []
+    sealer = Sealer(keys)
+    try:
+        engine = sqlalchemy.create_engine(config.sqlalchemy_url)
+        sealed = "SELECT name, passphrase FROM repositories WHERE passphrase IS NOT NULL"
+        with engine.connect() as connection:
+            rows = connection.execute(sqlalchemy.text(f"{sealed} ORDER BY name")).all()
+        engine.dispose()
+    except (sqlalchemy.exc.SQLAlchemyError, ModuleNotFoundError):
+        return []
+    return [name for name, token in rows if not _opens(sealer, token)]
+
+
+def _opens(sealer: Sealer, token: str) -> bool:
+    try:
+        sealer.open(token)
+    except SealError:
+        return False
+    return True
 
 
 def _no_key(config: Config, path: Path) -> Finding:

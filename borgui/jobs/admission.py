@@ -22,13 +22,18 @@ from borgui.jobs.job import ACTIVE, Job, Priority, Status, Trigger, move
 from borgui.jobs.kind import Context, Kind, Refused
 from borgui.jobs.lanes import lane_of, occupied, reason_to_wait, waiting
 from borgui.models import Repository, Settings, now, read_settings, reading
-from borgui.security.sealing import seal_spec
+from borgui.security.sealing import SealError, seal_spec
 
 IDEMPOTENCY_WINDOW = timedelta(days=1)
 _MOVED = ("admitted_at", "attempt", "lane", "wait_reason", "cancel_requested_at")
 """What an admission changes of a row, and what may have come to it meanwhile."""
 CANCEL_GRACE = 10
 """Seconds between SIGTERM and SIGKILL."""
+KEY_CHANGED = (
+    "The repository's passphrase was sealed with another key than the one borgui has now. Put that"
+    " key back (secret.key, or BORGUI_SECRET_KEY), or enter the passphrase again in the"
+    " repository's settings. Borg was not started."
+)
 
 log = logging.getLogger("borgui.control")
 
@@ -357,6 +362,9 @@ def _admit_one(context: Context, job: Job) -> str | None:
         return None
     except CommandError as error:
         end_waiting(context.session, job, Status.FAILED, "command_refused", str(error))
+        return None
+    except SealError:
+        end_waiting(context.session, job, Status.FAILED, "key_changed", KEY_CHANGED)
         return None
     lane = lane_of(job)
     attempt = job.attempt + 1

@@ -17,7 +17,7 @@ from sqlalchemy import select
 from borgui import doctor, live, processes
 from borgui.__main__ import main
 from borgui.config import ROOT, Config, ConfigError
-from borgui.models import Session, User
+from borgui.models import Repository, Session, User
 from borgui.security import setup_code
 from borgui.security.passwords import verify
 from tests.valkey_server import RedisServer
@@ -142,6 +142,24 @@ def test_a_key_that_others_can_read(set_up: Config) -> None:
     is_right, text = said(set_up)["key"]
     assert not is_right
     assert f"chmod 600 '{key}'" in text
+
+
+def test_a_key_that_does_not_open_what_is_there(set_up: Config) -> None:
+    """As after BORGUI_SECRET_KEY was changed, or a new key made in place of a lost one."""
+    Session.add(
+        Repository(
+            name="letters", path="/srv/x", place="x", lane="x", status="ready", passphrase="secret"
+        )
+    )
+    Session.commit()
+    Session.remove()
+    assert said(set_up)["key"][0]
+    is_right, text = said(replace(set_up, secret_key="another key, long enough"))["key"]
+    assert is_right, "the key in the file still opens it"
+    (set_up.data_dir / "secret.key").write_text("another key, long enough".replace(" ", "-"))
+    is_right, text = said(set_up)["key"]
+    assert not is_right
+    assert "does not open the passphrase of letters" in text
 
 
 def test_a_key_that_cannot_be_read(set_up: Config) -> None:
