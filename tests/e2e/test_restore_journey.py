@@ -88,9 +88,9 @@ def test_a_deleted_file_is_back_within_a_minute(home: Home, tab: Page) -> None:
     tab.get_by_role("link", name="to mother – 1.odt").click(timeout=30_000)
     expect(tab.get_by_text("It is not in the newest archive.")).to_be_visible()
     expect(tab.locator("table.versions tbody tr")).to_have_count(2)
-    tab.get_by_role("link", name="Restore").first.click()
+    tab.get_by_role("link", name="Restore", exact=True).first.click()
     expect(tab.get_by_text("Nothing that exists is changed.")).to_be_visible()
-    tab.get_by_role("button", name="Restore").click()
+    tab.get_by_role("button", name="Restore", exact=True).click()
     expect(tab.get_by_text("done", exact=True).first).to_be_visible(timeout=30_000)
     took = time.monotonic() - begun
     assert home.letter.read_bytes() == home.second
@@ -113,7 +113,9 @@ def test_an_older_version_to_another_folder(home: Home, tab: Page, tmp_path: Pat
     find(tab, home, "mother")
     tab.get_by_role("button", name="List their contents").click()
     tab.get_by_role("link", name="to mother – 1.odt").click(timeout=30_000)
-    tab.locator("table.versions tbody tr").nth(1).get_by_role("link", name="Restore").click()
+    tab.locator("table.versions tbody tr").nth(1).get_by_role(
+        "link", name="Restore", exact=True
+    ).click()
     tab.get_by_label("To another folder").check()
     tab.get_by_role("button", name="Choose").click()
     tab.locator("#folder-picker").get_by_role("button", name="Cancel").click()
@@ -127,7 +129,7 @@ def test_an_older_version_to_another_folder(home: Home, tab: Page, tmp_path: Pat
     expect(tab.locator("#destination")).to_have_value(str(tmp_path))
     expect(ticked).to_have_count(0)
     tab.locator("#destination").fill(str(tmp_path / "found again"))
-    tab.get_by_role("button", name="Restore").click()
+    tab.get_by_role("button", name="Restore", exact=True).click()
     assert ended(tab, home)["status"] == "completed"
     restored = tmp_path / "found again" / home.letter.name
     assert restored.read_bytes() == home.first
@@ -154,10 +156,10 @@ def test_a_selection_over_two_folders_is_kept(home: Home, tab: Page, tmp_path: P
     tab.get_by_role("link", name="letters", exact=True).last.click()
     expect(tab.get_by_text("Nothing ticked")).to_be_visible()
     tab.get_by_label("All of this page").check()
-    tab.get_by_role("button", name="Restore").click()
+    tab.get_by_role("button", name="Restore", exact=True).click()
     tab.get_by_label("To another folder").check()
     tab.locator("#destination").fill(str(tmp_path / "both"))
-    tab.get_by_role("button", name="Restore").click()
+    tab.get_by_role("button", name="Restore", exact=True).click()
     assert ended(tab, home)["status"] == "completed"
     assert sorted(os.listdir(os.fsencode(tmp_path / "both"))) == sorted(  # noqa: PTH208
         [ODD, os.fsencode(home.letter.name)]
@@ -186,8 +188,8 @@ def test_without_javascript(home: Home, chromium: Browser) -> None:
     tab.get_by_label("Keep what is ticked and go to").select_option("the folder above")
     tab.get_by_role("button", name="Go").click()
     expect(tab.get_by_text("2 selected")).to_be_visible()
-    tab.get_by_role("button", name="Restore").click()
-    tab.get_by_role("button", name="Restore").click()
+    tab.get_by_role("button", name="Restore", exact=True).click()
+    tab.get_by_role("button", name="Restore", exact=True).click()
     assert ended(tab, home)["status"] == "completed"
     assert home.letter.read_bytes() == home.second
     assert Path(os.fsdecode(home.odd)).read_bytes() == b"odd"
@@ -201,7 +203,7 @@ def test_dry_run_then_left_alone_then_overwritten(home: Home, tab: Page) -> None
     tab.get_by_role("link", name="to mother – 1.odt").click(timeout=30_000)
     rows = tab.locator("table.versions tbody tr")
     expect(rows).to_have_count(2, timeout=30_000)
-    rows.nth(1).get_by_role("link", name="Restore").click()
+    rows.nth(1).get_by_role("link", name="Restore", exact=True).click()
     form = tab.url
 
     tab.get_by_label("Dry run").check()
@@ -212,7 +214,7 @@ def test_dry_run_then_left_alone_then_overwritten(home: Home, tab: Page) -> None
     expect(tab.locator("#restore-card")).to_contain_text("Would be left alone1")
 
     tab.goto(form)
-    tab.get_by_role("button", name="Restore").click()
+    tab.get_by_role("button", name="Restore", exact=True).click()
     ended(tab, home)
     tab.reload()
     expect(tab.locator("#restore-card")).to_contain_text("Left alone1")
