@@ -251,6 +251,7 @@ def test_the_picker_takes_only_what_lies_in_them(
 
     above = picker(tmp_path)
     assert [name for name in ("one", "two", "three") if f">{name}<" in above] == ["one", "two"]
+    assert 'role="status"><span class="path"' in above, "where one has come to is read out"
     assert " disabled>Choose this folder" in above
     assert " disabled>Choose this folder" not in picker(roots[0])
     assert "lies outside of" in picker(tmp_path / "three")
