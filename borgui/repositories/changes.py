@@ -58,7 +58,7 @@ def change(session: Session, repository: Repository, data: RepositoryChange) -> 
         repository.source_directories if sources is None else sources,
         repository.exclude_patterns if excludes is None else excludes,
     )
-    found = faults.outside_roots(session, sources or ()) | found
+    found |= faults.outside_roots(session, sources or ())
     if found:
         raise Invalid(found)
     if data.name is not None and data.name != repository.name:
@@ -134,8 +134,8 @@ def _row(session: Session, config: Config, data: RepositoryInput) -> Repository:
         found["machine"] = f"There is no such machine. This one is {config.machine}."
     found |= faults.in_secrets(data)
     sources = sources_of(data) or []
-    found |= faults.outside_roots(session, sources)
     found |= faults.in_sources(path, sources, data.exclude_patterns or [])
+    found |= faults.outside_roots(session, sources)
     if found:
         raise Invalid(found)
     place = Repository.place_of(data.machine, path)

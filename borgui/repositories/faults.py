@@ -53,10 +53,11 @@ def in_secrets(data: RepositoryInput) -> dict[str, str]:
 
 
 def outside_roots(session: Session, sources: Sequence[str]) -> dict[str, str]:
-    """Sources as they are written; the machine looks again, with links followed."""
+    """Sources as they are written; the machine looks again, with links followed. One that is not
+    absolute is not here to tell."""
     roots = read_settings(session).source_roots
     for source in sources:
-        if not is_inside(source, roots):
+        if source.startswith("/") and not is_inside(source, roots):
             name = printable_path(source)
             return {"source_directories": f"{name} lies outside of {named(roots)}."}
     return {}
