@@ -117,7 +117,7 @@ def test_an_older_version_to_another_folder(home: Home, tab: Page, tmp_path: Pat
         "link", name="Restore", exact=True
     ).click()
     tab.get_by_label("To another folder").check()
-    tab.get_by_role("button", name="Choose").click()
+    tab.get_by_role("button", name="Choose the destination").click()
     tab.locator("#folder-picker").get_by_role("button", name="Cancel").click()
     odd = tmp_path / os.fsdecode(b"caf\xe9")
     odd.mkdir()
