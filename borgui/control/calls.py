@@ -11,7 +11,7 @@ from redis import Redis
 
 from borgui import diffs, downloads, live, queueing
 from borgui.config import Config
-from borgui.jobs import admission, lanes, mounts, retention
+from borgui.jobs import admission, mounts, retention
 from borgui.jobs import finish as finishing
 from borgui.jobs import reconcile as reconciling
 from borgui.jobs.auto_index import AutoIndex, give_way
@@ -76,9 +76,8 @@ def _admit(context: Context) -> None:
     if report is not None and report.hostname:
         context = replace(context, hostnames={name: report.hostname})
     admission.admit(context, _State.redis, machines)
-    if lanes.are_taken_by(context.session, "index", "mount"):
-        give_way(context, _State.redis, machines)
-        mounts.give_way(context, _State.redis)
+    give_way(context, _State.redis, machines)
+    mounts.give_way(context, _State.redis)
 
 
 def started(job: int, attempt: int, info: Mapping[str, Any]) -> None:

@@ -90,7 +90,7 @@ def give_way(context: Context, queue: Redis, machines: dict[str, int]) -> list[i
     """
     session = context.session
     with reading():
-        taken = lanes.taken(session)
+        taken = lanes.taken(session) if _any_admitted(session) else []
         unasked = [job for job in taken if _is_unasked(job) and job.cancel_requested_at is None]
         waiting = _waiting(session, taken) if unasked else []
         kept = [
@@ -104,6 +104,14 @@ def give_way(context: Context, queue: Redis, machines: dict[str, int]) -> list[i
         with suppress(Conflict):  # it has ended
             admission.cancel(session, queue, job)
     return [job.id for job in kept]
+
+
+def _any_admitted(session: Session) -> bool:
+    """Whether there is any to end at all: a cheap question, asked after each admission."""
+    admitted = select(Job.id).where(
+        Job.kind == "index", Job.status.in_(ACTIVE), Job.admitted_at.is_not(None)
+    )
+    return session.scalar(admitted.limit(1)) is not None
 
 
 def _is_unasked(job: Job) -> bool:

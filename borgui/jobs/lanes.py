@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session, selectinload
 
 from borgui.jobs import kind_of
 from borgui.jobs.job import ACTIVE, Job, Status
-from borgui.models import Settings, now, reading
+from borgui.models import Settings, now
 
 
 @dataclass
@@ -80,17 +80,6 @@ def taken(session: Session) -> list[Job]:
     admitted = select(Job).where(Job.status.in_(ACTIVE), Job.admitted_at.is_not(None))
     held = select(Job).where(Job.lane_held.is_(True))
     return list(dict.fromkeys([*session.scalars(admitted), *session.scalars(held)]))
-
-
-def are_taken_by(session: Session, *kinds: str) -> bool:
-    """Whether a job of one of these kinds is admitted and has not ended. Commits."""
-    admitted = select(Job.id).where(
-        Job.status.in_(ACTIVE), Job.admitted_at.is_not(None), Job.kind.in_(kinds)
-    )
-    with reading():
-        found = session.scalar(admitted.limit(1))
-        session.commit()
-    return found is not None
 
 
 def waiting(session: Session) -> list[Job]:
