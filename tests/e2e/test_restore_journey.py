@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from borgui.validation import to_b64
 from tests.integration.product import PASSWORD, Product, running
@@ -135,6 +135,29 @@ def test_an_older_version_to_another_folder(home: Home, tab: Page, tmp_path: Pat
     assert restored.read_bytes() == home.first
     assert restored.stat().st_mtime == 1_700_000_000
     assert home.letter.read_bytes() == home.second
+
+
+def test_a_folder_is_not_taken_before_it_is_listed(home: Home, tab: Page) -> None:
+    sign_in(tab, home.product)
+    tab.goto(home.product.url("/repositories/new"))
+    tab.get_by_role("button", name="Choose the folder of the repository").click()
+    picker = tab.locator("#folder-picker")
+    expect(picker.get_by_role("button", name="Choose this folder")).to_be_enabled()
+    held: list[Route] = []
+    tab.route("**/folders?*", lambda route: held.append(route))  # noqa: PLW0108 - it is given a mark, which no built-in takes
+    with tab.expect_request("**/folders?*"):
+        picker.locator('li .path[title="tmp"]').click()
+    expect(picker.get_by_role("button", name="Choose this folder")).to_be_disabled()
+    with tab.expect_request("**/folders?*"):
+        picker.locator('li .path[title="usr"]').click()  # on second thought
+    expect(picker.get_by_role("button", name="Choose this folder")).to_be_disabled()
+    for each in reversed(held):
+        each.continue_()
+    expect(picker.get_by_role("button", name="Choose this folder")).to_be_enabled()
+    tab.unroute("**/folders?*")
+    picker.get_by_role("button", name="Choose this folder").click()
+    expect(tab.locator("#path")).to_have_value("/usr")
+    expect(tab.locator(".failed")).to_have_count(0)
 
 
 def test_a_selection_over_two_folders_is_kept(home: Home, tab: Page, tmp_path: Path) -> None:
