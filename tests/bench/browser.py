@@ -21,6 +21,7 @@ class Browser:
         """Status and body."""
         self._connection.request("GET", path, headers={"Cookie": self.cookie, **headers})
         answer = self._connection.getresponse()
+        self._take_cookie(answer)
         return answer.status, answer.read().decode()
 
     def seconds(self, path: str, **headers: str) -> float:
