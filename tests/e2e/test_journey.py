@@ -83,6 +83,8 @@ def test_start_and_cancel_without_javascript(chromium: Browser, tmp_path: Path) 
         job_id = int(re.search(r"/jobs/(\d+)", tab.url)[1])  # type: ignore[index]
         product.wait_job(job_id, "running")
         tab.reload()
+        # lines that come do not move what is below
+        expect(tab.locator("#log-text")).to_have_css("height", "240px")
         tab.get_by_role("button", name="Cancel").first.click()
         assert product.wait_job(job_id)["status"] == "cancelled"
         tab.reload()
