@@ -14,6 +14,9 @@ from borgui.errors import Invalid
 LARGEST_ID = 2**31 - 1
 """Of an INTEGER column of PostgreSQL."""
 
+LONGEST_PATH, LONGEST_NAME = 4095, 255
+"""Bytes, of Linux."""
+
 Model = TypeVar("Model", bound="Input")
 
 
@@ -43,19 +46,29 @@ def _printable(text: str) -> str:
     return text
 
 
+def _path(text: str) -> str:
+    """One that Linux could hold."""
+    raw = os.fsencode(_no_nul(text))
+    if len(raw) > LONGEST_PATH:
+        raise ValueError(f"A path may have at most {LONGEST_PATH} bytes.")
+    if any(len(part) > LONGEST_NAME for part in raw.split(b"/")):
+        raise ValueError(f"A name in a path may have at most {LONGEST_NAME} bytes.")
+    return text
+
+
 def _decoded(text: str) -> str:
     """A path given as base64 of its bytes."""
     try:
         path = os.fsdecode(base64.b64decode(text, validate=True))
     except (binascii.Error, ValueError) as error:
         raise ValueError("This is no base64.") from error
-    return _no_nul(path)
+    return _path(path)
 
 
 Text = Annotated[str, AfterValidator(_unicode)]
 Line = Annotated[str, AfterValidator(_no_nul), AfterValidator(_printable)]
 Name = Annotated[str, Field(min_length=1, max_length=150), AfterValidator(_printable)]
-PathText = Annotated[str, Field(min_length=1, max_length=4096), AfterValidator(_no_nul)]
+PathText = Annotated[str, Field(min_length=1, max_length=4096), AfterValidator(_path)]
 PathB64 = Annotated[str, Field(min_length=1, max_length=8192), AfterValidator(_decoded)]
 """Base64 in the request, the path (str with surrogateescape) once checked."""
 Id = Annotated[int, Field(ge=1, le=LARGEST_ID)]

@@ -20,7 +20,7 @@ from borgui.jobs.job import Job, Priority, Status
 from borgui.jobs.kind import Context, Kind, Outcome, Refused, Route, Step
 from borgui.jobs.of_archive import OfArchive, archive_of, looked_up
 from borgui.jobs.outcomes import told
-from borgui.jobs.selecting import Selection, decoded, decoded_paths, selected, short
+from borgui.jobs.selecting import Selection, decoded, decoded_paths, selected
 from borgui.jobs.steps import borg_step, encode, repository_of
 from borgui.models import Archive, Repository, read_settings
 from borgui.models.types import PathBytes, PathList
@@ -69,7 +69,7 @@ def _absolute(path: str) -> str:
         raise ValueError("Give an absolute path; it begins with a slash.")
     if ".." in path.split("/"):
         raise ValueError("The path may not hold .. as a part.")
-    return short(path)
+    return path
 
 
 Destination = Annotated[PathText, AfterValidator(_absolute)]

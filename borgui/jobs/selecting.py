@@ -15,25 +15,13 @@ MOST_PATHS = 1000
 """Borg holds every entry of an archive against each of them."""
 MOST_PATH_BYTES = 500_000
 """Of all paths together: they stand in borg's command line, which the kernel limits."""
-LONGEST_PATH, LONGEST_NAME = 4095, 255
-"""Bytes, of Linux."""
-
-
-def short(path: str) -> str:
-    """``path``; ValueError where Linux could not hold it."""
-    raw = os.fsencode(path)
-    if len(raw) > LONGEST_PATH:
-        raise ValueError(f"A path may have at most {LONGEST_PATH} bytes.")
-    if any(len(part) > LONGEST_NAME for part in raw.split(b"/")):
-        raise ValueError(f"A name in a path may have at most {LONGEST_NAME} bytes.")
-    return path
 
 
 def _stored(path: str) -> str:
     problem = selection.problem(path)
     if problem:
         raise ValueError(problem)
-    return short(path.rstrip("/"))
+    return path.rstrip("/")
 
 
 def _few(paths: list[str]) -> list[str]:

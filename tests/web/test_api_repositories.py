@@ -129,6 +129,37 @@ def test_what_is_wrong_is_told_by_field(admin: Someone, field: str, value: Any) 
     assert Session.query(Job).count() == 0
 
 
+NAME_TOO_LONG = "A name in a path may have at most 255 bytes."
+
+
+@pytest.mark.parametrize(
+    ("path", "sentence"),
+    [
+        ("/srv/" + "é" * 128, NAME_TOO_LONG),
+        ("/srv" + "/" + "n" * 256 + "/repo", NAME_TOO_LONG),
+        ("/name" * 819 + "/", "A path may have at most 4095 bytes."),
+    ],
+)
+def test_a_path_that_linux_could_not_hold_is_refused(
+    admin: Someone, path: str, sentence: str
+) -> None:
+    raw = b64(path.encode())
+    for field, value in (
+        ("path", {"path": path}),
+        ("path_b64", {"path": ..., "path_b64": raw}),
+        ("source_directories", {"source_directories": ["/home", path]}),
+        ("source_directories_b64", {"source_directories": ..., "source_directories_b64": [raw]}),
+    ):
+        answer = create(admin, **value)
+        assert (answer.status_code, answer.json["error"]["fields"]) == (422, {field: sentence})
+
+
+def test_the_longest_path_is_taken(admin: Someone) -> None:
+    longest = "/n" + f"/{'é' * 127}n" * 15 + "/" + "n" * 252
+    assert len(longest.encode()) == 4095
+    assert create(admin, path=longest).status_code == 201
+
+
 def test_a_relative_source_is_told_as_such(admin: Someone) -> None:
     fields = create(admin, source_directories=["home/ann"]).json["error"]["fields"]
     assert fields == {"source_directories": "home/ann must be absolute."}
