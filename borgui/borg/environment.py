@@ -41,6 +41,11 @@ def forgetful(folder: str) -> dict[str, str]:
     }
 
 
+def keyless(folder: str) -> dict[str, str]:
+    """What has borg look for keys in ``folder``, and put them there."""
+    return {"BORG_KEYS_DIR": posixpath.join(folder, "keys")}
+
+
 def base(
     *,
     borg_home: str,

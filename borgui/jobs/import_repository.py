@@ -21,12 +21,15 @@ def _steps(context: Context, job: Job) -> list[Step]:
     )
     known = {borg_id: here_already(name) for borg_id, name in others}
     steps = listing_steps(repository)
-    if known:
-        look = borg_step("look", repository, commands.list_archives(), parameters={"known": known})
+    if known or repository.key is not None:
+        look = borg_step(
+            "look",
+            repository,
+            commands.list_archives(),
+            parameters={"known": known},
+            stdin=repository.key,
+        )
         steps.insert(0, look)
-    if repository.key is not None:
-        key = borg_step("key_import", repository, commands.key_import(), stdin=repository.key)
-        steps.insert(0, key)
     return steps
 
 

@@ -47,6 +47,55 @@ def test_a_key_file_comes_with_its_import(product: Product, source: Path, tmp_pa
     assert [each["name"] for each in archives] == ["one"]
 
 
+def kept_keys(product: Product) -> dict[str, bytes]:
+    folder = product.data_dir / "borg" / "keys"
+    return {each.name: each.read_bytes() for each in folder.iterdir()}
+
+
+def test_a_key_of_a_refused_import_is_not_kept(product: Product, tmp_path: Path) -> None:
+    """Neither where there was none, nor over the earlier one, nor over one in the repository."""
+    before = kept_keys(product)
+    old = tmp_path / "old"
+    borg(old, "init", "-e", "keyfile", home=tmp_path)
+    key = borg(old, "key", "export", str(old), "/dev/stdout", home=tmp_path)
+    for passphrase, given, code in (
+        ("another", key, "passphrase_wrong"),
+        ("s3cret phrase", key.replace(key[9:13], "beef"), "key_invalid"),
+    ):
+        _, job = bring_in(product, old, name=code, key=given, passphrase=passphrase)
+        assert (job["status"], job["error_code"]) == ("failed", code)
+        assert kept_keys(product) == before
+        assert product.request("DELETE", f"/api/repositories/{job['repository_id']}").status == 204
+
+    repo_id, job = bring_in(product, old, name="right", key=key)
+    assert job["status"] == "completed"
+    (made,) = set(kept_keys(product)) - set(before)
+    earlier = kept_keys(product)
+    assert product.request("DELETE", f"/api/repositories/{repo_id}").status == 204
+    borg(old, "key", "change-passphrase", home=tmp_path, BORG_NEW_PASSPHRASE="another")
+    changed = borg(old, "key", "export", str(old), "/dev/stdout", home=tmp_path)
+    _, job = bring_in(product, old, name="refused", key=changed)
+    assert job["error_code"] == "passphrase_wrong"
+    assert kept_keys(product) == earlier
+    assert product.request("DELETE", f"/api/repositories/{job['repository_id']}").status == 204
+
+    _, job = bring_in(product, old, name="right again", key=changed, passphrase="another")
+    assert job["status"] == "completed"
+    assert kept_keys(product) == earlier | {made: changed.encode()}
+    assert list((product.data_dir / "borg").glob(".borgui-*")) == []
+
+
+def test_a_key_in_the_repository_is_not_written_over(product: Product, tmp_path: Path) -> None:
+    path = tmp_path / "repository"
+    borg(path, "init", "-e", "repokey-blake2", home=tmp_path)
+    config = (path / "config").read_text()
+    key = borg(path, "key", "export", str(path), "/dev/stdout", home=tmp_path)
+    cut = "\n".join(key.splitlines()[:-1]) + "\n"
+    _, job = bring_in(product, path, name="wrong", key=cut, passphrase="another")
+    assert job["error_code"] == "passphrase_wrong"
+    assert (path / "config").read_text() == config
+
+
 def test_one_repository_has_one_name(product: Product, source: Path, tmp_path: Path) -> None:
     """By another way to the same folder it would get a second lane. Borg has not noted that way."""
     first = product.add_repository("first", tmp_path / "repository", [source])
