@@ -8,7 +8,7 @@ from typing import Final
 from borgui.borg.undecodable import is_utf8
 
 _SSH: Final = re.compile(
-    r"ssh://(?:(?P<user>[^@:/\s]+)@)?"
+    r"ssh://(?:(?P<user>[^@:/\s\ud800-\udfff]+)@)?"
     r"(?P<host>\[[0-9a-fA-F:.]+\]|[A-Za-z0-9_.-]+)"
     r"(?::(?P<port>[0-9]{1,5}))?"
     r"(?P<path>/.+)",
@@ -84,7 +84,7 @@ def _parse_ssh(text: str) -> Location:
         raise LocationError("A host or user name may not begin with '-'.")
     if port is not None and not 1 <= int(port) <= 65535:
         raise LocationError("The port goes from 1 to 65535.")
-    if not can_be_given(text.rstrip("/")):
+    if not can_be_given(match["path"].rstrip("/")):
         raise LocationError(
             "On a server borg cannot keep a repository at a path that is not UTF-8, ends in a "
             "blank or ':', or holds '::'. Make a symbolic link to its folder there, and give the "

@@ -23,7 +23,13 @@ def test_local(text: str, path: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["ssh://u@host:22/srv/r", "ssh://host/./r", "ssh://h/~/r"],
+    [
+        "ssh://u@host:22/srv/r",
+        "ssh://host/./r",
+        "ssh://h/~/r",
+        "ssh://me@[fe80::1]:22/path",
+        "ssh://[::1]/srv/repo",
+    ],
 )
 def test_ssh(text: str) -> None:
     location = parse_location(text)
@@ -45,8 +51,9 @@ def test_ssh(text: str) -> None:
         "ssh://host:0/r",
         "ssh://host",
         "user@host:/r",
-        "ssh://[::1]:22/r",
+        "ssh://[::1]:22/a::b",
         "ssh://host/a\udce9",
+        "ssh://me\udce9@host/a",
         "ssh://host/a ",
         "ssh://host/a /",
         "ssh://host/a::b",
