@@ -54,8 +54,11 @@ def load(config: Config) -> Keys:
     path = config.data_dir / FILE_NAME
     if config.secret_key is None:
         return Keys(_read(path) or _make(path))
-    if len(config.secret_key) < SHORTEST:
-        raise MasterKeyError(f"BORGUI_SECRET_KEY must have at least {SHORTEST} characters.")
+    if len(config.secret_key.strip()) < SHORTEST:
+        raise MasterKeyError(
+            f"BORGUI_SECRET_KEY must have at least {SHORTEST} characters;"
+            " blanks around them do not count."
+        )
     return Keys((config.secret_key.encode(), *_read(path)))
 
 

@@ -62,9 +62,15 @@ def test_damaged_file_is_not_replaced(tmp_path: Path, text: str) -> None:
     assert (tmp_path / "secret.key").read_text() == text
 
 
-def test_short_secret(tmp_path: Path) -> None:
+@pytest.mark.parametrize("secret", ["short", " " * 20, f"{' ' * 8}short{' ' * 8}"])
+def test_short_secret(tmp_path: Path, secret: str) -> None:
     with pytest.raises(keys.MasterKeyError, match="at least 16"):
-        keys.load(config(tmp_path, "short"))
+        keys.load(config(tmp_path, secret))
+
+
+def test_blanks_around_a_secret_are_part_of_it(tmp_path: Path) -> None:
+    secret = " a secret of some length\n"
+    assert keys.load(config(tmp_path, secret)).masters == (secret.encode(),)
 
 
 def test_no_folder(tmp_path: Path) -> None:
