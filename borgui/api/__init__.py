@@ -14,6 +14,7 @@ from borgui.api import (
     repositories,
     settings,
     tokens,
+    versions,
 )
 from borgui.api.blueprint import api
 from borgui.api.health import health
@@ -30,6 +31,7 @@ RESOURCES = (
     repositories,
     settings,
     tokens,
+    versions,
 )
 """Importing one adds its routes to the blueprint."""
 

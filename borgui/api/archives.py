@@ -1,11 +1,10 @@
 """``/api/archives``: what archives hold. No GET starts a job."""
 
-from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from flask import current_app
 from flask_login import current_user
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import Field
 
 from borgui import contents, diffs
 from borgui.api.archive_answers import (
@@ -13,11 +12,9 @@ from borgui.api.archive_answers import (
     DiffAnswers,
     EntriesAnswer,
     IndexStarted,
-    SearchAnswer,
-    VersionsAnswer,
 )
 from borgui.api.blueprint import api, describes
-from borgui.api.incoming import Flag, Number, Paged, idempotency_key, read_body, read_query
+from borgui.api.incoming import Flag, Paged, idempotency_key, read_body, read_query
 from borgui.api.kinds import Start, started
 from borgui.borg.differences import Change, Difference
 from borgui.borg.display import printable_path
@@ -25,42 +22,12 @@ from borgui.config import Config
 from borgui.contents import LONGEST_PATH, load_archive
 from borgui.errors import Conflict, Invalid
 from borgui.extensions import queue_redis
-from borgui.index import Counts, Entry, Kind, Query, Sort
+from borgui.index import Counts, Entry, Sort
 from borgui.jobs.job import Priority
 from borgui.jobs.view import iso
 from borgui.models import Archive, Session
-from borgui.repositories import load as load_repository
-from borgui.validation import LARGEST_ID, Input, PathB64, Text, path_fields, to_b64
+from borgui.validation import Input, PathB64, Text, path_fields, to_b64
 
-LONGEST_QUESTION = 255
-"""Letters; a name has no more bytes."""
-
-LARGEST_SIZE = 2**60
-
-
-def _moment(text: str) -> datetime:
-    """ISO 8601; without a zone it is UTC, a day alone is its beginning."""
-    try:
-        moment = datetime.fromisoformat(text)
-        return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
-    except (ValueError, OverflowError) as error:
-        raise ValueError("Give a time as ISO 8601, such as 2026-11-23T18:00:00Z.") from error
-
-
-def _as_moment(given: object) -> object:
-    return _moment(given) if isinstance(given, str) else given
-
-
-def _known_kinds(text: str) -> str:
-    unknown = set(text.split(",")) - set(Kind)
-    if unknown:
-        raise ValueError(f"Give one of {', '.join(Kind)}, or several with commas between them.")
-    return text
-
-
-Moment = Annotated[datetime, BeforeValidator(_as_moment)]
-Size = Annotated[Number, Field(ge=0, le=LARGEST_SIZE)]
-Id = Annotated[Number, Field(ge=1, le=LARGEST_ID)]
 InnerPath = Annotated[Text, Field(max_length=LONGEST_PATH)]
 
 
@@ -82,48 +49,11 @@ class Inside(Input):
         return contents.check_path(self.path_b64, "path_b64")
 
 
-class VersionsQuery(Paged, Inside):
-    """A file or a folder of an archive."""
-
-
 class FolderQuery(Paged, Inside):
     """A folder of an archive. Folders stand before all else."""
 
     sort: Literal["name", "size", "mtime"] = "name"
     order: Literal["asc", "desc"] = "asc"
-
-
-class SearchQuery(Paged):
-    """``q``: part of a name, or a glob (``*``, ``?``, ``[…]``) for the whole of it; case makes no
-    difference. With a slash, what stands before the last one must stand in the path.
-
-    Without ``repository_id`` and ``archive_id`` all repositories are searched. ``type`` may name
-    several with commas. Sizes in bytes; ``after`` and ``before`` are times of modification; all
-    bounds are included.
-    """
-
-    q: Annotated[Text, Field(max_length=LONGEST_QUESTION)] = ""
-    repository_id: Id | None = None
-    archive_id: Id | None = None
-    type: Annotated[str, AfterValidator(_known_kinds)] | None = None
-    min_size: Size | None = None
-    max_size: Size | None = None
-    after: Moment | None = None
-    before: Moment | None = None
-
-    def as_query(self) -> Query:
-        """What is looked for; raises :class:`Invalid` when that is everything."""
-        query = Query(
-            text=self.q,
-            kinds=frozenset(Kind(each) for each in (self.type or "").split(",") if each),
-            smallest=self.min_size,
-            largest=self.max_size,
-            oldest=self.after,
-            newest=self.before,
-        )
-        if query == Query():
-            raise Invalid({"q": "Give a part of the name, or a size, a time or a type."})
-        return query
 
 
 class DiffQuery(Paged, Inside):
@@ -186,67 +116,12 @@ def archive_entries(archive_id: int) -> dict[str, Any]:
     return {
         "archive_id": archive_id,
         **path_fields("path", path),
-        "folder": found.entry and _entry(found.entry),
-        "items": [_entry(each) for each in found.entries],
+        "folder": found.entry and entry_fields(found.entry),
+        "items": [entry_fields(each) for each in found.entries],
         "total": found.total,
         "folders": found.folders,
         "page": found.page,
         "per_page": found.per_page,
-    }
-
-
-@api.get("/archives/<int:archive_id>/versions")
-@describes("archive_versions", query=VersionsQuery, answer=VersionsAnswer, tag="archives")
-def archive_versions(archive_id: int) -> dict[str, Any]:
-    """The history of one path in all archives of this one's repository that have an index."""
-    asked = read_query(VersionsQuery)
-    path = asked.checked_path()
-    if not path:
-        raise Invalid({"path": "Give the path of a file or a folder."})
-    archive = load_archive(Session(), archive_id)
-    found = contents.history(Session(), _config(), archive.repository_id, path)
-    first = (asked.page - 1) * asked.per_page
-    return {
-        "repository_id": archive.repository_id,
-        **path_fields("path", path),
-        "items": [_version(each) for each in found.versions[first : first + asked.per_page]],
-        "total": len(found.versions),
-        "page": asked.page,
-        "per_page": asked.per_page,
-        "indexed": found.indexed,
-        "missing": found.missing,
-    }
-
-
-@api.get("/archives/search")
-@describes("archives_search", query=SearchQuery, answer=SearchAnswer, tag="archives")
-def archives_search() -> dict[str, Any]:
-    """Files by name in one archive, one repository or all, each with its versions."""
-    asked = read_query(SearchQuery)
-    query = asked.as_query()
-    archive = None if asked.archive_id is None else load_archive(Session(), asked.archive_id)
-    if asked.repository_id is not None:
-        load_repository(Session(), asked.repository_id)
-        if archive is not None and archive.repository_id != asked.repository_id:
-            raise Invalid({"archive_id": "This repository has no such archive."})
-    found = contents.search(
-        Session(),
-        _config(),
-        query,
-        repository_id=asked.repository_id,
-        archive=archive,
-        page=asked.page,
-        per_page=asked.per_page,
-    )
-    return {
-        "items": [_found(each) for each in found.items],
-        "total": None,
-        "page": found.page,
-        "per_page": found.per_page,
-        "has_more": found.has_more,
-        "is_complete": found.is_complete,
-        "indexed": found.indexed,
-        "missing": found.missing,
     }
 
 
@@ -272,8 +147,8 @@ def archive_diff(archive_id: int, other_id: int) -> dict[str, Any]:
         per_page=asked.per_page,
     )
     return {
-        "before": _archive(found.before),
-        "after": _archive(found.after),
+        "before": archive_fields(found.before),
+        "after": archive_fields(found.after),
         **path_fields("path", path),
         "items": [_change(each) for each in found.changes],
         "total": None,
@@ -298,8 +173,8 @@ def _contents(asked: DiffQuery, before: Archive, after: Archive, path: str) -> d
     )
     job = found.job
     return {
-        "before": _archive(before),
-        "after": _archive(after),
+        "before": archive_fields(before),
+        "after": archive_fields(after),
         **path_fields("path", path),
         "items": [_difference(each) for each in found.items],
         "total": found.total,
@@ -332,7 +207,8 @@ def _difference(each: Difference) -> dict[str, Any]:
     }
 
 
-def _entry(entry: Entry) -> dict[str, Any]:
+def entry_fields(entry: Entry) -> dict[str, Any]:
+    """An entry of an archive as the API answers it."""
     return {
         "name": printable_path(entry.name),
         **path_fields("path", entry.path),
@@ -355,27 +231,9 @@ def _printable(text: str | None) -> str | None:
     return None if text is None else printable_path(text)
 
 
-def _archive(row: Archive | contents.Dated) -> dict[str, Any]:
+def archive_fields(row: Archive | contents.Dated) -> dict[str, Any]:
+    """An archive, in short."""
     return {"id": row.id, "name": row.name, "start": iso(row.start)}
-
-
-def _version(version: contents.Version) -> dict[str, Any]:
-    return {
-        "entry": _entry(version.entry),
-        "first": _archive(version.first),
-        "last": _archive(version.last),
-        "archives": version.archives,
-    }
-
-
-def _found(found: contents.Found) -> dict[str, Any]:
-    return {
-        "repository_id": found.repository.id,
-        "repository_name": found.repository.name,
-        "name": printable_path(found.path.rpartition("/")[2]),
-        **path_fields("path", found.path),
-        "versions": [_version(each) for each in found.versions],
-    }
 
 
 def _change(change: contents.Change) -> dict[str, Any]:
@@ -384,8 +242,8 @@ def _change(change: contents.Change) -> dict[str, Any]:
         "status": str(change.status),
         **path_fields("path", change.path),
         "type": None if shown is None else str(shown.kind),
-        "before": change.before and _entry(change.before),
-        "after": change.after and _entry(change.after),
+        "before": change.before and entry_fields(change.before),
+        "after": change.after and entry_fields(change.after),
         "counts": _counts(change.counts),
     }
 
