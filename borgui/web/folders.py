@@ -15,6 +15,7 @@ from borgui.security.access import can
 from borgui.security.permissions import Permission
 from borgui.validation import Input, PathB64, checked, to_b64
 from borgui.web.filters import is_odd
+from borgui.web.forms import split_lines
 from borgui.web.layout import page
 
 folders = Blueprint("folders", __name__)
@@ -58,5 +59,5 @@ def pick() -> Response:
 
 def _start(roots: Sequence[str]) -> str | None:
     """Where to begin: the last folder already typed that may be shown; None where there is none."""
-    typed = [each for each in request.args.get("path", "").splitlines() if each.startswith("/")]
+    typed = [each for each in split_lines(request.args.get("path", "")) if each.startswith("/")]
     return typed[-1] if typed and is_shown(typed[-1], roots) else None

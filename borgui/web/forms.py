@@ -23,8 +23,14 @@ def number(name: str) -> int | str:
 
 def lines(name: str) -> list[str]:
     """The lines of a text area that hold something; what a line begins or ends with is kept."""
-    text = request.form.get(name, "").replace("\r\n", "\n").replace("\r", "\n")
-    return [each for each in text.split("\n") if each.strip()]
+    return split_lines(request.form.get(name, ""))
+
+
+def split_lines(text: str) -> list[str]:
+    """Those of :func:`lines`, of what a text area held. A name may hold all else that Unicode
+    takes for the end of a line."""
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    return [each for each in lines if each.strip()]
 
 
 def ticked(name: str) -> bool:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import timedelta
+from html import unescape
 from typing import Any
 
 from redis import Redis
@@ -143,6 +144,21 @@ def test_settings_keep_the_passphrase_and_odd_folders(admin: Someone) -> None:
     assert row.source_directories == ["/home/a", ODD]
     wrong = sent(admin, f"/repositories/{number}/settings", extra_flags="--nonsense")
     assert wrong.status_code == 422
+
+
+def test_lines_of_the_form_come_back_as_they_were(admin: Someone) -> None:
+    """What Unicode, but no form, takes for the end of a line is part of a name."""
+    lines = {
+        "source_directories": ["/a\u2028b", "/c\u2029 "],
+        "exclude_patterns": ["a\x85b", " c\u2028d", "e\x0bf\x0cg", "h\x1ci\x07"],
+    }
+    address = f"/repositories/{add_repository('photos', **lines)}/settings"
+    page = admin.browser("GET", address).text
+    areas = re.findall(r'<textarea[^>]* name="(\w+)"[^>]*>\n(.*?)</textarea>', page, re.DOTALL)
+    shown = {name: unescape(text).replace("\n", "\r\n") for name, text in areas}
+    assert sent(admin, address, name="photos", passphrase="", **shown).status_code == 303
+    row = Session.query(Repository).one()
+    assert {name: getattr(row, name) for name in lines} == lines
 
 
 def test_start_is_one_job_a_form(operator: Someone, repository: int) -> None:

@@ -241,10 +241,12 @@ def test_the_picker_takes_only_what_lies_in_them(
         found = folder(path, config.data_dir, folders_only, tuple(given))
         live.answer(live.connect(str(config.redis_url)), request, found)
 
-    def picker(path: Path) -> str:
+    def picker(path: Path | None = None, /, **query: str) -> str:
         worker = threading.Thread(target=quick_worker)
         worker.start()
-        query = {"into": "source_directories", "path_b64": b64(os.fsencode(path))}
+        query |= {"into": "source_directories"}
+        if path is not None:
+            query["path_b64"] = b64(os.fsencode(path))
         found = admin.browser("GET", "/folders", query_string=query).text
         worker.join()
         return found
@@ -260,3 +262,5 @@ def test_the_picker_takes_only_what_lies_in_them(
         False,
         True,
     ]
+    (typed := roots[1] / "a\u2028b").mkdir()
+    assert f'data-b64="{b64(os.fsencode(typed))}"' in picker(path=f"/elsewhere\r\n{typed}")
