@@ -3,7 +3,7 @@
 A route that is not in the table keeps the application from starting.
 """
 
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from flask import Flask, Request, request, session
 from flask_login import current_user
@@ -200,13 +200,17 @@ def _check_intent(incoming: Request) -> None:
 
 
 def safe_next(target: str | None) -> str | None:
-    """``target`` if it is a path on this site, else None (never another site, never a scheme)."""
+    """``target`` if it is a path on this site, else None: never another site, never a scheme,
+    and never out of the prefix, beside which other sites may lie."""
     if not target or not target.startswith("/") or target.startswith(("//", "/\\")):
         return None
     if any(ord(letter) < 33 or letter == "\\" or ord(letter) == 127 for letter in target):
         return None
     parts = urlsplit(target)
-    return None if parts.scheme or parts.netloc else target
+    path = unquote(parts.path)  # a browser takes ``%2e%2e`` for ``..`` too
+    if parts.netloc or "//" in path or ".." in path.split("/"):
+        return None
+    return target
 
 
 def sign_in_session() -> None:
