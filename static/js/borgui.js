@@ -114,6 +114,11 @@
     if (button) button.disabled = event.target.value !== wanted;
   });
 
+  // Who left the picker is not brought back to it by a folder that is listed only then.
+  document.addEventListener("close", (event) => {
+    if (event.target.matches("dialog[data-modal]")) event.target.remove();
+  }, true);
+
   const atEnd = (box) => box.scrollHeight - box.scrollTop - box.clientHeight < 24;
   const toEnd = () => {
     for (const box of document.querySelectorAll("[data-follow]")) box.scrollTop = box.scrollHeight;

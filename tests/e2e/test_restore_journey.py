@@ -160,6 +160,23 @@ def test_a_folder_is_not_taken_before_it_is_listed(home: Home, tab: Page) -> Non
     expect(tab.locator(".failed")).to_have_count(0)
 
 
+def test_a_picker_that_was_left_does_not_come_back(home: Home, tab: Page) -> None:
+    sign_in(tab, home.product)
+    tab.goto(home.product.url("/repositories/new"))
+    tab.get_by_role("button", name="Choose the folder of the repository").click()
+    picker = tab.locator("#folder-picker")
+    held: list[Route] = []
+    tab.route("**/folders?*", lambda route: held.append(route))  # noqa: PLW0108 - as above
+    with tab.expect_request("**/folders?*"):
+        picker.locator('li .path[title="tmp"]').click()
+    tab.evaluate("addEventListener('htmx:finally:request', () => { document.title = 'listed' })")
+    picker.get_by_role("button", name="Cancel").click()
+    held[0].continue_()
+    expect(tab).to_have_title("listed")
+    expect(picker).to_be_hidden()
+    expect(tab.locator(".failed")).to_have_count(0)
+
+
 def test_a_selection_over_two_folders_is_kept(home: Home, tab: Page, tmp_path: Path) -> None:
     sign_in(tab, home.product)
     tab.goto(home.product.url(f"/repositories/{home.repository}/archives"))
