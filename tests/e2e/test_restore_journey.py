@@ -10,7 +10,8 @@ import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
 from borgui.validation import to_b64
-from tests.integration.product import PASSWORD, Product, running
+from tests.integration.faults.havoc import Place
+from tests.integration.product import PASSWORD, Product, running, wait_for
 
 ODD = os.fsencode("r") + b"\xe9sum\xe9 [1].doc"
 
@@ -38,6 +39,11 @@ class Home:
         job = self.product.wait_job(self.product.back_up(self.repository))
         assert job["status"] == "completed", job
 
+    def settle(self) -> None:
+        """Wait until none of its jobs waits or runs."""
+        place = Place(self.product, self.repository, self.letters.parent / "repository")
+        wait_for(lambda: not place.active(), 60, lambda: f"still active: {place.active()}")
+
     def lose(self) -> None:
         """Delete the letter, and back up once more without it."""
         self.letter.unlink()
@@ -56,6 +62,7 @@ def home(product: Product, tmp_path: Path) -> Iterator[Home]:
     """All that the product knows of while the test lasts."""
     home = Home(product, tmp_path / "anna")
     yield home
+    home.settle()
     assert product.request("DELETE", f"/api/repositories/{home.repository}").status == 204
 
 
@@ -74,7 +81,8 @@ def find(tab: Page, home: Home, text: str) -> None:
 
 
 def ended(tab: Page, home: Home) -> dict[str, object]:
-    """The job whose page is shown, once it has ended."""
+    """The job whose page comes now, once it has ended."""
+    tab.wait_for_url("**/jobs/*")
     return home.product.wait_job(int(tab.url.rsplit("/", 1)[1]))
 
 
@@ -86,8 +94,9 @@ def test_a_deleted_file_is_back_within_a_minute(home: Home, tab: Page) -> None:
     tab.get_by_role("button", name="List their contents").click()
     # what the archives hold appears by itself
     tab.get_by_role("link", name="to mother – 1.odt").click(timeout=30_000)
-    expect(tab.get_by_text("It is not in the newest archive.")).to_be_visible()
-    expect(tab.locator("table.versions tbody tr")).to_have_count(2)
+    # and the page of its versions grows as further archives are listed
+    expect(tab.locator("table.versions tbody tr")).to_have_count(2, timeout=30_000)
+    expect(tab.get_by_text("It is not in the newest archive.")).to_be_visible(timeout=30_000)
     tab.get_by_role("link", name="Restore", exact=True).first.click()
     expect(tab.get_by_text("Nothing that exists is changed.")).to_be_visible()
     tab.get_by_role("button", name="Restore", exact=True).click()
@@ -113,9 +122,9 @@ def test_an_older_version_to_another_folder(home: Home, tab: Page, tmp_path: Pat
     find(tab, home, "mother")
     tab.get_by_role("button", name="List their contents").click()
     tab.get_by_role("link", name="to mother – 1.odt").click(timeout=30_000)
-    tab.locator("table.versions tbody tr").nth(1).get_by_role(
-        "link", name="Restore", exact=True
-    ).click()
+    rows = tab.locator("table.versions tbody tr")
+    expect(rows).to_have_count(2, timeout=30_000)
+    rows.nth(1).get_by_role("link", name="Restore", exact=True).click()
     tab.get_by_label("To another folder").check()
     tab.get_by_role("button", name="Choose the destination").click()
     tab.locator("#folder-picker").get_by_role("button", name="Cancel").click()
@@ -214,12 +223,10 @@ def test_without_javascript(home: Home, chromium: Browser) -> None:
     sign_in(tab, home.product)
     find(tab, home, "mother")
     tab.get_by_role("button", name="List their contents").click()
-    for _ in range(60):
-        if tab.get_by_role("link", name="to mother – 1.odt").count():
-            break
-        time.sleep(0.5)
-        tab.reload()
+    home.settle()  # two are listed at once: whichever ends first is not the newest version
+    tab.reload()
     tab.get_by_role("link", name="to mother – 1.odt").click()
+    expect(tab.locator("table.versions tbody tr")).to_have_count(2)
     # from the version to the folder it was in, where another file is ticked as well
     tab.locator("table.versions tbody tr").nth(0).get_by_role("link").nth(1).click()
     expect(tab.locator("td.pick input")).to_have_count(2)
@@ -244,9 +251,9 @@ def test_dry_run_then_left_alone_then_overwritten(home: Home, tab: Page) -> None
     rows = tab.locator("table.versions tbody tr")
     expect(rows).to_have_count(2, timeout=30_000)
     rows.nth(1).get_by_role("link", name="Restore", exact=True).click()
-    form = tab.url
 
     tab.get_by_label("Dry run").check()
+    form = tab.url
     expect(tab.get_by_text("Nothing is written.")).to_be_visible()
     tab.get_by_role("button", name="Say what would happen").click()
     assert ended(tab, home)["status"] == "completed"
