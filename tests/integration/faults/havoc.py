@@ -78,8 +78,14 @@ def children(product: Product, role: str) -> list[psutil.Process]:
 
 def child(product: Product, role: str) -> psutil.Process:
     """The one child of this role, as soon as it is there."""
-    wait_for(lambda: bool(children(product, role)), 10, f"no {role}")
-    return children(product, role)[0]
+    found: list[psutil.Process] = []
+
+    def there() -> bool:
+        found[:] = children(product, role)
+        return bool(found)
+
+    wait_for(there, 10, f"no {role}")
+    return found[0]
 
 
 def kill(process: psutil.Process) -> None:
