@@ -23,12 +23,13 @@ NO_FUSE = fuse.problem()
 needs_fuse = pytest.mark.skipif(NO_FUSE is not None, reason=f"nothing can be mounted: {NO_FUSE}")
 
 BORG = """#!/bin/sh
+while test "$1" = create && test -e {folder}/held; do sleep 0.05; done
 test "$1" = mount && test -e {folder}/slow && sleep 60
 test -e {folder}/blind && export BORG_FUSE_IMPL=none
 exec borg "$@"
 """
-"""The real borg, which takes its time to mount, or finds no FUSE, while a file of that name lies
-beside it."""
+"""The real borg, which does not begin a backup, takes its time to mount, or finds no FUSE, while a
+file of that name lies beside it."""
 
 
 SITTING = """
@@ -83,10 +84,13 @@ class Mounts:
         return found
 
     def end(self, job: dict[str, Any]) -> dict[str, Any]:
-        """Unmount it; that it is not killed for it is told by the seconds it takes."""
+        """Unmount it, which kills nobody."""
         answer = self.product.request("DELETE", f"/api/mounts/{job['id']}")
         assert (answer.status, answer.json["id"]) == (202, job["id"]), answer.body
-        return self.ended(job, seconds=7)
+        ended = self.ended(job)
+        log = self.product.get(f"/api/jobs/{job['id']}/log?follow=false").body
+        assert b"killed" not in log, log
+        return ended
 
     def ended(self, job: dict[str, Any], seconds: float = 15) -> dict[str, Any]:
         """Its end; nothing of it is left."""
@@ -129,7 +133,7 @@ def mounts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mounts]:
 def _nothing_stays(mounts: Mounts) -> Iterator[None]:
     """Each test leaves nothing mounted but the one whose lease is being waited for."""
     yield
-    for name in ("slow", "blind"):
+    for name in ("held", "slow", "blind"):
         (mounts.folder / name).unlink(missing_ok=True)
     if mounts.product.process is None or mounts.product.process.poll() is not None:
         return
@@ -271,13 +275,12 @@ def test_it_takes_no_slot_and_others_read_beside_it(mounts: Mounts, tmp_path: Pa
 
 @needs_fuse
 def test_it_waits_for_a_backup_and_says_so(mounts: Mounts) -> None:
+    (mounts.folder / "held").touch()
     backup = mounts.product.back_up(mounts.repository)
-    borg_at_work = psutil.Process(mounts.product.wait_job(backup, "running")["process_pid"])
-    borg_at_work.suspend()
     waiting = mounts.ask()
     reason = f"waits for backup #{backup}"
     wait_for(lambda: mounts.product.job(waiting)["wait_reason"] == reason, 10, "it gives no reason")
-    borg_at_work.resume()
+    (mounts.folder / "held").unlink()
     assert mounts.product.wait_job(backup)["status"] == "completed"
     wait_for(lambda: mounts.product.job(waiting)["mounted_at"] is not None, 20, "not mounted")
 

@@ -91,9 +91,10 @@ def test_borg_killed(machine: Machine, worker: int, repository: Path, slow_sourc
 
 def test_everything_killed_and_started_again(machine: Machine, worker: int, tmp_path: Path) -> None:
     """An orphan that ignores SIGTERM is ended before its job counts as ended."""
-    machine.send(machine.seal([shell("trap '' TERM; while :; do sleep 0.1; done")]))
+    script = "trap '' TERM; echo begun; while :; do sleep 0.1; done"
+    machine.send(machine.seal([shell(script)]))
     orphan = machine.await_borg()
-    time.sleep(0.2)
+    wait_for(lambda: "Z begun" in machine.log())
     os.kill(worker, signal.SIGSTOP)
     os.kill(horse_of(machine), signal.SIGKILL)
     machine.stop(worker, signal.SIGKILL)
@@ -257,14 +258,13 @@ def test_foreign_lock_is_left_alone(
 def test_living_borg_keeps_its_lock(
     machine: Machine, worker: int, repository: Path, source: Path
 ) -> None:
-    argv = ["with-lock", "--lock-wait=1", str(repository), "sleep", "3"]
+    argv = ["with-lock", "--lock-wait=1", str(repository), "cat"]
     env = program.base_environment(machine.config)
-    with subprocess.Popen(["/usr/bin/borg", *argv], env=env) as holder:
+    with subprocess.Popen(["/usr/bin/borg", *argv], env=env, stdin=subprocess.PIPE) as holder:
         wait_for(lambda: list(repository.glob("lock.exclusive/*")))
         result = machine.run([create(repository, source)])
         assert result["error_code"] == "lock_timeout"
         assert result["error_message"].count(f"process {holder.pid}") == 1
-        holder.wait()
 
 
 @pytest.fixture
