@@ -91,9 +91,9 @@ def test_an_unknown_name_takes_as_long_as_a_wrong_password(client: FlaskClient, 
     Session.commit()
     took = {}
     for name in ("warm-up", "ann", "nobody"):
-        begun = time.perf_counter()
+        begun = time.process_time()  # what others do on this machine meanwhile is not counted
         client.post("/api/auth/login", json={"username": name, "password": "wrong password"})
-        took[name] = time.perf_counter() - begun
+        took[name] = time.process_time() - begun
     assert 0.4 < took["nobody"] / took["ann"] < 2.5
 
 

@@ -1,9 +1,9 @@
 """Ending processes that are no children of ours."""
 
 import subprocess
-import time
 
 from borgui.runner import pids
+from tests.integration.product import wait_for
 
 
 def test_end_by_kill() -> None:
@@ -19,7 +19,6 @@ def test_end_by_kill() -> None:
     assert identity is not None
 
     assert pids.end(identity, 0.2)
-    time.sleep(0.1)
-    assert not below.is_alive()
+    wait_for(lambda: not below.is_alive(), 10, "its child lives on")
     child.wait()
     child.stdout.close()

@@ -50,7 +50,7 @@ def test_identity(sleeper: process.Child) -> None:
     assert identity.started_at.endswith("Z")
     assert not pids.ProcessId(identity.pid, identity.start + 1).is_alive()
     sleeper.kill()
-    time.sleep(0.1)
+    os.waitid(os.P_PID, sleeper.pid, os.WEXITED | os.WNOWAIT)
     assert not identity.is_alive(), "a zombie is dead"
 
 
