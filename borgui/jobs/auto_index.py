@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from redis import Redis
 from sqlalchemy import or_, select
-from sqlalchemy.orm import Session, contains_eager
+from sqlalchemy.orm import Session, joinedload
 
 from borgui import contents
 from borgui.errors import Conflict
@@ -70,8 +70,9 @@ class AutoIndex:
     def _has_rested(self, context: Context) -> bool:
         if self._is_all_done():
             return False
-        kinds = _active(context.session, context.config.machine)
-        context.session.commit()
+        with reading():
+            kinds = _active(context.session, context.config.machine)
+            context.session.commit()
         if kinds - {"index"}:
             self._idle_since = None
         if kinds:
@@ -123,13 +124,10 @@ def _is_unasked(job: Job) -> bool:
 def _waiting(session: Session, taken: list[Job]) -> list[Job]:
     """What a person or a schedule started and waits, but for the time of its next try, or for a
     mount."""
-    rows = session.scalars(
-        select(Job).where(Job.status == Status.PENDING, Job.admitted_at.is_(None))
-    )
     moment = now()
     return [
         job
-        for job in rows
+        for job in lanes.waiting(session)
         if not _is_unasked(job) and (job.not_before is None or job.not_before <= moment)
         if not _rests(job, taken)
     ]
@@ -168,28 +166,35 @@ def _next(context: Context) -> Archive | None:
     No transaction is open while the indexes are looked into, nor afterwards.
     """
     session = context.session
-    given_up = _given_up(session)
-    rows = session.scalars(
-        select(Archive)
-        .join(Archive.repository)
-        .options(contains_eager(Archive.repository))
-        .where(
-            or_(Archive.job_id.is_not(None), Archive.start >= Repository.created_at),
-            Repository.status == "ready",
-            Repository.machine == context.config.machine,
-        )
-        .order_by(Archive.start.desc(), Archive.id.desc())
-    ).all()
-    for row in rows:
-        session.refresh(row.repository)
-    session.commit()
+    with reading():
+        given_up = _given_up(session)
+        rows = session.execute(
+            select(Archive.id, Archive.repository_id, Archive.borg_id)
+            .join(Archive.repository)
+            .where(
+                or_(Archive.job_id.is_not(None), Archive.start >= Repository.created_at),
+                Repository.status == "ready",
+                Repository.machine == context.config.machine,
+            )
+            .order_by(Archive.start.desc(), Archive.id.desc())
+        ).all()
+        session.commit()
     indexed: dict[int, set[str]] = {}
     for row in rows:
         if row.repository_id not in indexed:
             indexed[row.repository_id] = contents.indexed_ids(context.config, row.repository_id)
         if row.id not in given_up and row.borg_id not in indexed[row.repository_id]:
-            return row
+            return _load(session, row.id)
     return None
+
+
+def _load(session: Session, archive_id: int) -> Archive | None:
+    """The archive with its repository, as they are now."""
+    with reading():
+        options = [joinedload(Archive.repository)]
+        archive = session.get(Archive, archive_id, options=options, populate_existing=True)
+        session.commit()
+    return archive
 
 
 def _given_up(session: Session) -> set[int]:

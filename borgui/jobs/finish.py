@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, joinedload
 
 from borgui.jobs import kind_of
 from borgui.jobs.admission import stop_chain
-from borgui.jobs.job import ACTIVE, NOTE, Job, Priority, Status, Trigger, move
+from borgui.jobs.job import ACTIVE, NOTE, Job, Status, Trigger, move
 from borgui.jobs.kind import Context, Outcome, Refused
 from borgui.jobs.refresh import list_anew
 from borgui.models import now
@@ -124,7 +124,7 @@ def _try_again(context: Context, job: Job, outcome: Outcome) -> bool:
         repository_name=job.repository_name,
         machine=job.machine,
         options=dict(job.options),
-        priority_rank=Priority(job.priority).rank,
+        priority_rank=job.priority_rank,
         trigger=Trigger.RETRY,
         created_by=job.created_by,
         scheduled_job_id=job.scheduled_job_id,

@@ -3,10 +3,12 @@
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import event
 
 from borgui import create_app
 from borgui.config import Config
@@ -97,3 +99,15 @@ def viewer(someone: Callable[[str], Someone]) -> Someone:
 def repository(app: Flask) -> int:
     """A repository that is ready; its id."""
     return add_repository("photos")
+
+
+@pytest.fixture
+def statements(app: Flask) -> list[str]:
+    """What the database is asked from here on."""
+    found: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_more: Any) -> None:
+        found.append(statement)
+
+    event.listen(engine(), "before_cursor_execute", note)
+    return found

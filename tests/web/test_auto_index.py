@@ -63,6 +63,18 @@ def test_an_archive_older_than_the_repository_is_known(
     assert considered(given, redis) is None
 
 
+def test_it_asks_as_often_for_many_archives_as_for_one(
+    given: Context, redis: Redis, repository: int, statements: list[str]
+) -> None:
+    for number in range(20):
+        borg_id = f"{number:064x}"
+        Session.add(Archive(repository_id=repository, borg_id=borg_id, name="more", start=now()))
+    Session.commit()
+    statements.clear()
+    assert considered(given, redis) is not None
+    assert 0 < len(statements) < 20
+
+
 HOUR, DAYS = timedelta(hours=1), timedelta(days=2)
 
 

@@ -2,12 +2,10 @@
 
 import base64
 import re
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from flask import Flask
 
 from borgui.borg.display import printable_path
 from borgui.jobs import dashboard
@@ -226,9 +224,8 @@ def test_the_age_of_the_last_proof(operator: Someone, repository: int, archive: 
 
 
 def test_the_proof_costs_one_query_for_all(
-    operator: Someone, repository: int, count_queries: Callable[[], list[str]]
+    operator: Someone, repository: int, statements: list[str]
 ) -> None:
-    statements = count_queries()
     for number in range(30):
         add_drill(add_repository(f"more-{number}"))
     add_drill(repository, Status.FAILED)
@@ -265,19 +262,3 @@ def test_the_page_of_a_proof(operator: Someone, viewer: Someone, repository: int
     assert "caf" not in seen
     stopped = add_drill(repository, Status.CANCELLED, **dict.fromkeys(PROOF))
     assert "Nothing was proved." in operator.browser("GET", f"/jobs/{stopped}").text
-
-
-@pytest.fixture
-def count_queries(app: Flask) -> Callable[[], list[str]]:
-    from sqlalchemy import event
-
-    def begin() -> list[str]:
-        statements: list[str] = []
-
-        def note(_connection: Any, _cursor: Any, statement: str, *_more: Any) -> None:
-            statements.append(statement)
-
-        event.listen(Session.get_bind(), "before_cursor_execute", note)
-        return statements
-
-    return begin
