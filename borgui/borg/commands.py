@@ -229,11 +229,6 @@ def info_archives(last: int | None = None) -> list[str]:
     return ["info", *_COMMON, "--progress", "--json", select]
 
 
-def info_repository() -> list[str]:
-    """``borg info`` of the repository: its id, encryption and sizes."""
-    return ["info", *_COMMON, "--progress", "--json"]
-
-
 def delete_archives(names: Sequence[str]) -> list[str]:
     """``borg delete`` of archives. One that is gone already is no error (a warning in the log)."""
     return ["delete", *_COMMON, "--", "::", *names]

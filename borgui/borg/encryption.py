@@ -15,7 +15,6 @@ class Mode:
     name: str
     title: str
     description: str
-    encrypted: bool
     needs_passphrase: bool
     needs_keyfile: bool = False
 
@@ -26,14 +25,12 @@ MODES: Final = (
         "Encrypted, key in the repository (BLAKE2b)",
         "Recommended. Needs the passphrase only; fast on most machines. Export the key as well: "
         "a damaged repository may lose it.",
-        encrypted=True,
         needs_passphrase=True,
     ),
     Mode(
         "repokey",
         "Encrypted, key in the repository (SHA-256)",
         "As above; faster where the processor has SHA instructions.",
-        encrypted=True,
         needs_passphrase=True,
     ),
     Mode(
@@ -41,7 +38,6 @@ MODES: Final = (
         "Encrypted, key on this machine (BLAKE2b)",
         "To read an archive takes the passphrase and the key file. Without a copy of the key "
         "elsewhere, losing this machine loses every archive.",
-        encrypted=True,
         needs_passphrase=True,
         needs_keyfile=True,
     ),
@@ -49,7 +45,6 @@ MODES: Final = (
         "keyfile",
         "Encrypted, key on this machine (SHA-256)",
         "As above; faster where the processor has SHA instructions.",
-        encrypted=True,
         needs_passphrase=True,
         needs_keyfile=True,
     ),
@@ -58,21 +53,18 @@ MODES: Final = (
         "Not encrypted, protected against changes (BLAKE2b)",
         "Whoever can read the repository can read the files; nobody can change them unnoticed "
         "without the passphrase.",
-        encrypted=False,
         needs_passphrase=True,
     ),
     Mode(
         "authenticated",
         "Not encrypted, protected against changes (SHA-256)",
         "As above; faster where the processor has SHA instructions.",
-        encrypted=False,
         needs_passphrase=True,
     ),
     Mode(
         "none",
         "Not encrypted, not protected",
         "Whoever reaches the repository can read and change the archives. No passphrase.",
-        encrypted=False,
         needs_passphrase=False,
     ),
 )

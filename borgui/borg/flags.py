@@ -220,4 +220,4 @@ _VALUES: Final[dict[str, Callable[[str, str], None]]] = {
 }
 
 ALLOWED: Final = tuple(sorted(_SWITCHES | set(_VALUES)))
-"""The flags a person may use, for the help of a form."""
+"""The flags a person may use."""

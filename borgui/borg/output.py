@@ -53,8 +53,6 @@ class CacheStats:
     total_csize: int
     unique_size: int
     unique_csize: int
-    total_chunks: int
-    total_unique_chunks: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +60,7 @@ class Repository:
     """``borg_id``: 64 hex digits. ``encryption``: borg's mode name, e.g. ``repokey-blake2``."""
 
     borg_id: str
-    location: str
-    last_modified: datetime | None
     encryption: str
-    keyfile: str | None = None
     cache: CacheStats | None = None
 
 
@@ -166,15 +161,11 @@ def _archive_stats(data: Mapping[str, Any]) -> ArchiveStats:
 def _repository(data: Mapping[str, Any]) -> Repository:
     repository = _object(data, "repository")
     encryption = _object(data, "encryption")
-    modified = repository.get("last_modified")
     cache = data.get("cache")
     stats = cache.get("stats") if isinstance(cache, dict) else None
     return Repository(
         borg_id=_string(repository, "id"),
-        location=_string(repository, "location"),
-        last_modified=parse_time(modified) if isinstance(modified, str) else None,
         encryption=_string(encryption, "mode"),
-        keyfile=_clean(encryption.get("keyfile")) or None,
         cache=_cache_stats(stats) if isinstance(stats, dict) else None,
     )
 
@@ -185,8 +176,6 @@ def _cache_stats(data: Mapping[str, Any]) -> CacheStats:
         total_csize=_integer(data, "total_csize"),
         unique_size=_integer(data, "unique_size"),
         unique_csize=_integer(data, "unique_csize"),
-        total_chunks=_integer(data, "total_chunks"),
-        total_unique_chunks=_integer(data, "total_unique_chunks"),
     )
 
 

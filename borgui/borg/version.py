@@ -23,16 +23,6 @@ class Version:
         return f"{self.major}.{self.minor}.{self.patch}{self.suffix}"
 
     @property
-    def modern_exit_codes(self) -> bool:
-        """Whether ``BORG_EXIT_CODES=modern`` has an effect (1.4 on; 1.2 ignores it)."""
-        return (self.major, self.minor) >= (1, 4)
-
-    @property
-    def warning_msgids(self) -> bool:
-        """Whether warnings about files carry a ``msgid`` (1.4 on)."""
-        return (self.major, self.minor) >= (1, 4)
-
-    @property
     def diff_is_exact(self) -> bool:
         """Whether ``diff`` names bytes that are no UTF-8 as they are: 1.2.4 does, 1.4.5 writes
         ``?`` for each. What lies between is taken to be like the later one."""

@@ -41,7 +41,6 @@ from borgui.live.machine import (
     living,
     machine_key,
     process_key,
-    read_epoch,
     read_machine,
 )
 from borgui.live.questions import (
@@ -87,7 +86,6 @@ __all__ = (
     "new_request",
     "process_key",
     "read",
-    "read_epoch",
     "read_machine",
     "read_many",
     "read_state",

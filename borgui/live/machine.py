@@ -37,9 +37,6 @@ def process_key(process: Process) -> str:
 class Machine:
     """The last report of a machine. ``live``: ``{"job","attempt","pid","start_time"}`` each."""
 
-    boot_id: str | None = None
-    instance: str | None = None
-    epoch: str | None = None
     reported_at: str | None = None
     borg_version: str | None = None
     borg_error: str | None = None
@@ -48,7 +45,6 @@ class Machine:
     hostname: str | None = None
     """What borg there fills in for ``{hostname}``."""
     workers: int | None = None
-    disk_free: int | None = None
     live: list[dict[str, Any]] = field(default_factory=list)
     outcomes: list[list[int]] = field(default_factory=list)
 
@@ -72,9 +68,6 @@ def read_machine(redis: Redis, machine: str) -> Machine | None:
         **{
             name: as_text(values.get(name))
             for name in (
-                "boot_id",
-                "instance",
-                "epoch",
                 "reported_at",
                 "borg_version",
                 "borg_error",
@@ -83,7 +76,6 @@ def read_machine(redis: Redis, machine: str) -> Machine | None:
             )
         },
         workers=integer(values.get("workers")),
-        disk_free=integer(values.get("disk_free")),
         live=[each for each in live if isinstance(each, dict)] if isinstance(live, list) else [],
         outcomes=[each for each in outcomes if isinstance(each, list)]
         if isinstance(outcomes, list)
@@ -104,15 +96,10 @@ def acknowledged(redis: Redis, machine: str) -> set[str]:
     return {text for each in redis.smembers(acked_key(machine)) if (text := as_text(each))}
 
 
-def read_epoch(redis: Redis) -> str | None:
-    """The mark of this Redis's life; ``None`` in an empty one."""
-    return as_text(redis.get(EPOCH_KEY))
-
-
 def begin_epoch(redis: Redis) -> str:
     """Mark an empty Redis as begun anew, unless it is marked; returns the mark that stands."""
     redis.set(EPOCH_KEY, secrets.token_hex(8), nx=True)
-    return read_epoch(redis) or ""
+    return as_text(redis.get(EPOCH_KEY)) or ""
 
 
 def beat(redis: Redis, process: Process, seconds: int) -> None:

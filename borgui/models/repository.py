@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import JSON, BigInteger, String, Text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from borgui.borg.names import DEFAULT_TEMPLATE
 from borgui.borg.output import CacheStats
 from borgui.models.archive import Archive
 from borgui.models.base import Base, now
@@ -54,7 +55,7 @@ class Repository(Base):
     one_file_system: Mapped[bool] = mapped_column(default=False)
     compression: Mapped[str] = mapped_column(String(64), default="lz4")
     extra_flags: Mapped[str] = mapped_column(Text, default="")
-    archive_name_template: Mapped[str] = mapped_column(String(200), default="{hostname}-{now}")
+    archive_name_template: Mapped[str] = mapped_column(String(200), default=DEFAULT_TEMPLATE)
     include_secret_key: Mapped[bool] = mapped_column(default=False)
     """Whether a backup of the product's own data folder holds its secret key."""
 
@@ -76,11 +77,6 @@ class Repository(Base):
         canonical = path if "://" in path else os.path.normpath(path)
         digest = hashlib.sha256(os.fsencode(canonical)).hexdigest()
         return f"place:{machine}:{digest}"
-
-    @property
-    def is_encrypted(self) -> bool:
-        """Whether opening it takes a passphrase or key (unknown counts as yes)."""
-        return self.encryption != "none"
 
     def apply_cache_stats(self, stats: CacheStats) -> None:
         """Take over borg's statistics of the whole repository."""

@@ -4,7 +4,6 @@ The supervisor calls :meth:`Reporter.publish` every few seconds in its own loop;
 waits longer than Redis's socket time-out of a second.
 """
 
-import shutil
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -234,9 +233,6 @@ class Reporter:
         version, problem = self._look_for_borg()
         key = live.machine_key(self._config.machine)
         report = {
-            "boot_id": self._boot_id,
-            "instance": self._instance,
-            "epoch": live.read_epoch(self._redis),
             "reported_at": live.timestamp(),
             "borg_version": version,
             "borg_error": problem,
@@ -245,7 +241,6 @@ class Reporter:
             "workers": self._workers(),
             "live": living,
             "outcomes": [[each["job"], each["attempt"]] for each in kept],
-            "disk_free": shutil.disk_usage(self._config.data_dir).free,
         }
         pipeline = self._redis.pipeline(transaction=True)
         pipeline.hset(key, mapping=live.encode(report))

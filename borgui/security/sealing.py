@@ -32,10 +32,6 @@ class Sealer:
         """The text of a token; raises :class:`SealError`."""
         return _open(token, self._keys).decode("utf-8", "surrogateescape")
 
-    def renew(self, token: str) -> str:
-        """The same text sealed with the present key; raises :class:`SealError`."""
-        return self.seal(self.open(token))
-
 
 def seal_spec(
     spec: dict[str, Any], keys: Sequence[bytes], job: int, attempt: int, machine: str

@@ -170,8 +170,3 @@ def register(app: Flask) -> None:
         changed_url=changed_url,
         unknown=filters.UNKNOWN,
     )
-
-
-def template_exists(name: str) -> bool:
-    """Whether a kind brought a template of its own."""
-    return (Path(ROOT) / "templates" / name).is_file()

@@ -12,6 +12,7 @@ from typing import Any
 from flask import request
 
 from borgui.borg.encryption import MODES
+from borgui.borg.names import DEFAULT_TEMPLATE
 from borgui.errors import Invalid
 from borgui.models import Repository
 from borgui.validation import to_b64
@@ -49,7 +50,7 @@ def empty(mode: str) -> dict[str, Any]:
         "mode": mode,
         "encryption": MODES[0].name,
         "compression": "lz4",
-        "archive_name_template": "{hostname}-{now}",
+        "archive_name_template": DEFAULT_TEMPLATE,
         "odd_path": None,
         "odd_sources": [],
         **dict.fromkeys(LISTS, ""),

@@ -3,7 +3,6 @@
 Rows and live hashes only: no borg has run. Names are long, odd and in several scripts on purpose.
 """
 
-import json
 import os
 import random
 from datetime import datetime, timedelta
@@ -196,8 +195,6 @@ def alive(client: redis.Redis, seconds: int = 3600, **report: Any) -> None:
     live.beat(client, "control", seconds)
     live.beat(client, "scheduler", seconds)
     values = {
-        "boot_id": "b",
-        "instance": "i",
         "reported_at": live.timestamp(),
         "borg_version": "1.2.4",
         "borg_error": None,
@@ -643,8 +640,3 @@ def compared(config: Config, row: Repository, archives: dict[str, int]) -> dict[
         **moments,
     )
     return {"diff": done, "diff-failed": failed}
-
-
-def dump(ids: dict[str, int]) -> str:
-    """The ids as one line, for a caller in another process."""
-    return json.dumps(ids)

@@ -69,7 +69,7 @@ def program(folder: Path, answer: str) -> str:
 
 def report_a_machine(config: Config) -> None:
     client = live.connect(config.redis_url or "")
-    facts = {"boot_id": "b", "instance": "i", "workers": 2, "reported_at": live.timestamp()}
+    facts = {"workers": 2, "reported_at": live.timestamp()}
     client.hset(live.machine_key(config.machine), mapping=live.encode(facts))
 
 

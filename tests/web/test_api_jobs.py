@@ -356,7 +356,7 @@ def test_health_says_what_is_missing(client: FlaskClient, app: Flask, redis: Red
     assert client.get("/health?live=1").status_code == 200
     live.beat(redis, "scheduler", 20)
     live.beat(redis, "control", 20)
-    redis.hset(live.machine_key("local"), mapping={"workers": "2", "boot_id": "x"})
+    redis.hset(live.machine_key("local"), mapping={"workers": "2"})
     answer = client.get("/health")
     assert answer.status_code == 200
     assert answer.json == {

@@ -78,13 +78,14 @@ def test_life_of_a_repository(borg: Borg) -> None:
     (archive,) = parse_list(borg.run(commands.list_archives()).stdout).archives
     assert (archive.name, archive.comment) == ("-name {x}", "{now}")
     for last in (None, 1):
-        (known,) = parse_info(borg.run(commands.info_archives(last)).stdout).archives
+        described = parse_info(borg.run(commands.info_archives(last)).stdout)
+        (known,) = described.archives
         # info counts the files' bytes, create its own metadata as well
         assert known.stats is not None
         assert (known.stats.original_size, known.stats.nfiles) == (200, 2)
         assert created.stats.original_size > 200
         assert known.borg_id == archive.borg_id
-    assert parse_info(borg.run(commands.info_repository()).stdout).repository.cache
+        assert described.repository.cache
     assert borg.run(commands.break_lock()).returncode == 0
     again = borg.run(commands.create(options))
     verdict = judge("create", again.returncode, evidence(again.stderr))

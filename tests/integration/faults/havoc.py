@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import signal
 import sqlite3
 import threading
 import time
@@ -198,9 +197,3 @@ def query(product: Product, sql: str, *values: object) -> list[tuple[Any, ...]]:
             return connection.execute(sql, values).fetchall()
     finally:
         connection.close()
-
-
-def stop_signal(process: psutil.Process, number: signal.Signals) -> None:
-    """Send a signal to a process that may be gone."""
-    with contextlib.suppress(psutil.NoSuchProcess):
-        process.send_signal(number)

@@ -53,7 +53,7 @@ MODERN = {(v, n) for v, n in all_names() if n.endswith("-modern")}
 def created(nfiles: int = 3) -> Created:
     stats = ArchiveStats(10, 8, 4, nfiles)
     archive = Archive("ab" * 32, "one", datetime(2026, 11, 23, tzinfo=UTC), stats=stats)
-    return Created(archive, stats, Repository("cd" * 32, "/r", None, "none"))
+    return Created(archive, stats, Repository("cd" * 32, "none"))
 
 
 def recorded(version: str, name: str, step: str = "create") -> Verdict:

@@ -64,10 +64,9 @@ def test_column(text: str) -> None:
 def test_column_after_a_change_of_keys() -> None:
     old, new = Sealer(Keys((b"o" * 32,))), Sealer(Keys((b"n" * 32, b"o" * 32)))
     token = old.seal("hunter2")
-    renewed = new.renew(token)
 
-    assert new.open(token) == new.open(renewed) == "hunter2"
-    assert Sealer(Keys((b"n" * 32,))).open(renewed) == "hunter2"
+    assert new.open(token) == "hunter2"
+    assert Sealer(Keys((b"n" * 32,))).open(new.seal("hunter2")) == "hunter2"
 
 
 @pytest.mark.parametrize("token", ["", "x", "gAAAAA", "é"])
@@ -76,5 +75,3 @@ def test_column_of_another_key(token: str) -> None:
     for each in (token, Sealer(Keys((b"o" * 32,))).seal("hunter2")):
         with pytest.raises(SealError):
             sealer.open(each)
-        with pytest.raises(SealError):
-            sealer.renew(each)
