@@ -10,12 +10,8 @@ from borgui.errors import Conflict, NotFound
 from borgui.jobs import admission, lanes
 from borgui.jobs.job import ACTIVE
 from borgui.jobs.kind import Context
-from borgui.jobs.mount import MOUNT as KIND
-from borgui.jobs.mount import MountInput as Input
 from borgui.jobs.mount import MountJob
 from borgui.models import reading
-
-__all__ = ["KIND", "Input", "active", "give_way", "load"]
 
 
 def active(session: Session) -> list[MountJob]:

@@ -9,15 +9,15 @@ from werkzeug.wrappers import Response as AnyResponse
 from borgui import repositories as domain
 from borgui.borg.encryption import MODES
 from borgui.config import Config
-from borgui.errors import Conflict, Forbidden, Invalid
+from borgui.errors import Conflict, Invalid
 from borgui.extensions import queue_redis
-from borgui.jobs import admission, dashboard, history, kind_of, requests
+from borgui.jobs import dashboard, history
 from borgui.jobs.view import seen_reason
 from borgui.models import Repository, Session
 from borgui.security.access import can
 from borgui.security.permissions import Permission
 from borgui.validation import checked
-from borgui.web import job_line, repository_form
+from borgui.web import job_line, repository_form, starting
 from borgui.web.forms import line, number, ticked, token
 from borgui.web.jobs import listed
 from borgui.web.layout import page
@@ -161,22 +161,11 @@ def refresh(repository_id: int) -> AnyResponse:
 @repositories.post("/<int:repository_id>/drill")
 def drill(repository_id: int) -> AnyResponse:
     """Start a restore drill of a sample, or of all."""
-    repository = domain.load(Session(), repository_id)
-    kind = kind_of("drill")
+    queue, repository = queue_redis(), domain.load(Session(), repository_id)
     given = {"sample": line("sample"), "all": ticked("all")}
     values = {"all": True} if given["all"] else {"sample": number("sample")}
     try:
-        options = {} if kind.body is None else checked(kind.body, values).model_dump()
-        job = requests.start(
-            Session(),
-            queue_redis(),
-            _config(),
-            kind,
-            repository,
-            options,
-            user_id=current_user.id,
-            idempotency_key=token(),
-        )
+        job = starting.start(queue, "drill", repository, values)
     except Invalid as error:
         Session.rollback()
         return _show(domain.load(Session(), repository_id), given, error.fields, 422)
@@ -225,19 +214,9 @@ def forget(repository_id: int) -> AnyResponse:
 
 
 def _start(repository_id: int, name: str) -> AnyResponse:
-    """Start a job of a kind; leads to it."""
-    kind = kind_of(name)
-    if not can(kind.permission):
-        raise Forbidden("forbidden", "Your role does not allow this.")
+    """Start a job of a kind that takes nothing; leads to it."""
     queue, repository = queue_redis(), domain.load(Session(), repository_id)
-    job = admission.start(
-        Session(),
-        queue,
-        kind,
-        repository,
-        user_id=current_user.id,
-        idempotency_key=token(),
-    )
+    job = starting.start(queue, name, repository)
     return redirect(url_for("jobs.show", job_id=job.id), 303)
 
 

@@ -18,7 +18,6 @@ from borgui.index import Entry, Kind
 from borgui.models import Archive, Session
 from borgui.validation import Input, PathB64, checked, to_b64
 from borgui.web.filters import is_odd
-from borgui.web.job_line import LABELS
 
 archives = Blueprint("archives", __name__)
 
@@ -76,11 +75,6 @@ def at(endpoint: str, path: str, *more: Mapping[str, Any], **arguments: Any) -> 
 def page_number() -> int:
     """The page asked for, from 1."""
     return min(max(request.args.get("page", 1, type=int), 1), LARGEST_PAGE)
-
-
-def can_start(kind: str) -> bool:
-    """Whether there is such a kind of job."""
-    return kind in LABELS
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response as AnyResponse
 
 from borgui import contents
-from borgui.errors import Conflict, Unavailable
+from borgui.errors import Conflict
 from borgui.extensions import queue_redis
 from borgui.index import Sort
 from borgui.jobs.job import Job, Priority, Status
@@ -19,7 +19,6 @@ from borgui.models import Archive, Session
 from borgui.web import job_line
 from borgui.web.archives.blueprint import (
     archives,
-    can_start,
     config,
     crumbs,
     load,
@@ -73,7 +72,6 @@ class Unlisted:
     archive: Archive
     job: JobLine | None
     failed: str | None
-    can_start: bool
 
 
 @archives.get("/archives/<int:archive_id>")
@@ -107,13 +105,11 @@ def go(archive_id: int) -> Response:
 @archives.post("/archives/<int:archive_id>/index")
 def start_index(archive_id: int) -> AnyResponse:
     """List the archive's contents; leads back to it, where the job is followed."""
-    archive = load(archive_id)
-    if not can_start("index"):
-        raise Unavailable("index_unavailable", "Contents cannot be listed in this version.")
+    queue, archive = queue_redis(), load(archive_id)
     path = place(request.form)
     contents.start_index(
         Session(),
-        queue_redis(),
+        queue,
         config(),
         archive,
         user_id=current_user.id,
@@ -131,9 +127,6 @@ def around(archive: Archive) -> dict[str, Any]:
         "repository": archive.repository,
         "made_by": made_by,
         "seconds": (archive.end - archive.start).total_seconds() if archive.end else None,
-        "can_delete": can_start("delete"),
-        "can_rename": can_start("rename"),
-        "can_mount": can_start("mount"),
     }
 
 
@@ -146,8 +139,6 @@ def shown(
         "path": path,
         "crumbs": crumbs(path),
         "order": order,
-        "can_restore": can_start("restore"),
-        "can_download": can_start("download"),
         "folder": None,
         "unlisted": None,
     }
@@ -176,9 +167,9 @@ def shown(
 
 def unlisted(archive: Archive) -> Unlisted:
     """Why the contents of ``archive`` cannot be shown, and what is being done about it."""
-    job = contents.index_job(Session(), archive) if can_start("index") else None
+    job = contents.index_job(Session(), archive)
     line = job_line.lines([job])[0] if job else None
-    return Unlisted(archive, line, None if job else _failure(archive), can_start("index"))
+    return Unlisted(archive, line, None if job else _failure(archive))
 
 
 def _failure(archive: Archive) -> str | None:

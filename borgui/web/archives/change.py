@@ -4,21 +4,18 @@ from collections.abc import Sequence
 from typing import Any
 
 from flask import Response, flash, redirect, request, url_for
-from flask_login import current_user
 from sqlalchemy import select
 from werkzeug.wrappers import Response as AnyResponse
 
 from borgui.errors import Invalid, NotFound
 from borgui.extensions import queue_redis
-from borgui.jobs import kind_of
-from borgui.jobs.job import Job
-from borgui.jobs.requests import start
 from borgui.models import Archive, Repository, Session
 from borgui.repositories import load as load_repository
-from borgui.validation import LARGEST_ID, checked
-from borgui.web.archives.blueprint import archives, config, load
-from borgui.web.forms import line, token
+from borgui.validation import LARGEST_ID
+from borgui.web.archives.blueprint import archives, load
+from borgui.web.forms import line
 from borgui.web.layout import page
+from borgui.web.starting import start
 
 MOST = 1000
 NAMED = 20
@@ -35,12 +32,12 @@ def delete_form(repository_id: int) -> Response:
 @archives.post("/repositories/<int:repository_id>/archives/delete")
 def delete(repository_id: int) -> AnyResponse:
     """Delete them; leads to the job."""
-    repository = load_repository(Session(), repository_id)
+    queue, repository = queue_redis(), load_repository(Session(), repository_id)
     rows = _ticked(repository_id, request.form.getlist("archive", type=int))
     if line("confirm") != must_type(repository, rows).strip():
         fault = {"confirm": "This is not the name. Nothing was deleted."}
         return _delete_form(repository, rows, fault, 422)
-    job = _start("delete", repository, {"archive_ids": [row.id for row in rows]})
+    job = start(queue, "delete", repository, {"archive_ids": [row.id for row in rows]})
     return redirect(url_for("jobs.show", job_id=job.id), 303)
 
 
@@ -54,7 +51,7 @@ def rename_form(archive_id: int) -> Response:
 @archives.post("/archives/<int:archive_id>/rename")
 def rename(archive_id: int) -> AnyResponse:
     """Change what was changed; leads to the job."""
-    archive = load(archive_id)
+    queue, archive = queue_redis(), load(archive_id)
     name, comment = line("name"), request.form.get("comment", "").replace("\r\n", "\n").strip()
     values: dict[str, Any] = {}
     if name != archive.name:
@@ -65,7 +62,7 @@ def rename(archive_id: int) -> AnyResponse:
         flash("Nothing was changed.", "live")
         return redirect(url_for("archives.show", archive_id=archive_id), 303)
     try:
-        job = _start("rename", archive.repository, values, {"archive_id": archive.id})
+        job = start(queue, "rename", archive.repository, values, archive_id=archive.id)
     except Invalid as error:
         Session.rollback()
         return _rename_form(load(archive_id), name, comment, error.fields, 422)
@@ -75,23 +72,6 @@ def rename(archive_id: int) -> AnyResponse:
 def must_type(repository: Repository, rows: Sequence[Archive]) -> str:
     """The name that is asked for: the archive's own, or the repository's for several."""
     return rows[0].name if len(rows) == 1 else repository.name
-
-
-def _start(
-    name: str, repository: Repository, values: dict[str, Any], more: dict[str, Any] | None = None
-) -> Job:
-    kind = kind_of(name)
-    given = values if kind.body is None else checked(kind.body, values).model_dump()
-    return start(
-        Session(),
-        queue_redis(),
-        config(),
-        kind,
-        repository,
-        {**given, **(more or {})},
-        user_id=current_user.id,
-        idempotency_key=token(),
-    )
 
 
 def _ticked(repository_id: int, numbers: Sequence[int]) -> list[Archive]:

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import Any
 
 from flask import Response, redirect, request, url_for
-from flask_login import current_user
 from sqlalchemy import select
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -13,17 +12,15 @@ from borgui import contents, diffs
 from borgui.borg.differences import Change
 from borgui.errors import Conflict, NotFound
 from borgui.extensions import queue_redis
-from borgui.jobs import kind_of
 from borgui.jobs.job import Status
-from borgui.jobs.requests import start
 from borgui.models import Archive, Session
 from borgui.repositories import load as load_repository
-from borgui.validation import LARGEST_ID, checked, to_b64
+from borgui.validation import LARGEST_ID, to_b64
 from borgui.web import job_line
 from borgui.web.archives.blueprint import archives, at, config, crumbs, load, page_number, place
 from borgui.web.archives.browse import unlisted
-from borgui.web.forms import token
 from borgui.web.layout import page
+from borgui.web.starting import start
 
 PER_PAGE = 200
 OFFERED = 300
@@ -95,19 +92,10 @@ def compare_contents(repository_id: int) -> AnyResponse:
     before = _of(repository_id, request.form.get("before", 0, type=int))
     after = _of(repository_id, request.form.get("after", 0, type=int))
     path = place(request.form)
-    kind = kind_of("diff")
-    if diffs.active(Session(), before, after, path) is None and kind.body is not None:
-        given = checked(kind.body, {"paths_b64": [to_b64(path)] if path else []})
-        start(
-            Session(),
-            queue,
-            config(),
-            kind,
-            before.repository,
-            {**given.model_dump(), "archive_id": before.id, "other_id": after.id},
-            user_id=current_user.id,
-            idempotency_key=token(),
-        )
+    if diffs.active(Session(), before, after, path) is None:
+        values = {"paths_b64": [to_b64(path)] if path else []}
+        repository = before.repository
+        start(queue, "diff", repository, values, archive_id=before.id, other_id=after.id)
     address = at(
         "archives.compare",
         path,

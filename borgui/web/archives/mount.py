@@ -2,10 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from flask import Response, redirect, url_for
-from flask_login import current_user
 from werkzeug.wrappers import Response as AnyResponse
 
 from borgui import live
@@ -13,14 +11,13 @@ from borgui.errors import Invalid
 from borgui.extensions import live_redis, queue_redis
 from borgui.jobs import mounts
 from borgui.jobs.job import Job
-from borgui.jobs.requests import start
 from borgui.live import Live
 from borgui.models import Archive, Session
-from borgui.validation import checked
-from borgui.web.archives.blueprint import archives, config, load
-from borgui.web.forms import line, token
+from borgui.web.archives.blueprint import archives, load
+from borgui.web.forms import line
 from borgui.web.job_line import JobLine, from_row, read_live
 from borgui.web.layout import page
+from borgui.web.starting import start
 
 LEASES = {15: "15 minutes", 60: "1 hour", 240: "4 hours", 480: "8 hours", 1440: "1 day"}
 
@@ -49,28 +46,15 @@ def mount_form(archive_id: int) -> Response:
 @archives.post("/archives/<int:archive_id>/mount")
 def mount(archive_id: int) -> AnyResponse:
     """Mount it; leads to the job, which says where."""
-    archive = load(archive_id)
+    queue, archive = queue_redis(), load(archive_id)
     minutes = line("lease_minutes")
+    values = {"lease_minutes": int(minutes) if minutes.isdecimal() and len(minutes) < 8 else 0}
     try:
-        job = _start(archive, int(minutes) if minutes.isdecimal() and len(minutes) < 8 else 0)
+        job = start(queue, "mount", archive.repository, values, archive_id=archive.id)
     except Invalid as error:
         Session.rollback()
         return _form(load(archive_id), minutes, error.fields, 422)
     return redirect(url_for("jobs.show", job_id=job.id), 303)
-
-
-def _start(archive: Archive, minutes: int) -> Any:
-    given = checked(mounts.Input, {"lease_minutes": minutes}).model_dump()
-    return start(
-        Session(),
-        queue_redis(),
-        config(),
-        mounts.KIND,
-        archive.repository,
-        {**given, "archive_id": archive.id},
-        user_id=current_user.id,
-        idempotency_key=token(),
-    )
 
 
 def _form(archive: Archive, minutes: str, errors: dict[str, str], status: int) -> Response:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from flask import Response, redirect, request, url_for
-from flask_login import current_user
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -15,17 +14,16 @@ from borgui.borg.selection import Selected, common_folder, stripped
 from borgui.errors import Conflict, Forbidden, Invalid, NotFound
 from borgui.extensions import queue_redis
 from borgui.index import Entry, Kind
-from borgui.jobs import kind_of
-from borgui.jobs.requests import start
 from borgui.models import Archive, Session, read_settings
 from borgui.roots import is_narrowed
 from borgui.security.access import can
 from borgui.security.permissions import Permission
-from borgui.validation import checked, to_b64
+from borgui.validation import to_b64
 from borgui.web import downloads
-from borgui.web.archives.blueprint import archives, can_start, config, load, place, selection
-from borgui.web.forms import line, ticked, token
+from borgui.web.archives.blueprint import archives, config, load, place, selection
+from borgui.web.forms import line, ticked
 from borgui.web.layout import page
+from borgui.web.starting import start
 
 NAMED = 12
 """Selected things that the form names one by one."""
@@ -78,27 +76,28 @@ def restore_form(archive_id: int) -> Response:
 @archives.post("/archives/<int:archive_id>/selection")
 def act_on_selection(archive_id: int) -> AnyResponse:
     """The form for what was ticked; the folder itself where nothing was."""
-    archive = load(archive_id)
     paths = selection(request.form)
     if not paths and (here := request.form.get("at_b64")):
         paths = selection(MultiDict({"path_b64": here}))
     if request.form.get("act") == "download":
-        return _download(archive, paths)
+        return _download(archive_id, paths)
     if not can(Permission.RUN):
         raise Forbidden("forbidden", "Your role does not allow this.")
-    return _form(archive, paths, {}, {}, 200)
+    return _form(load(archive_id), paths, {}, {}, 200)
 
 
 @archives.post("/archives/<int:archive_id>/restore")
 def restore(archive_id: int) -> AnyResponse:
     """Start it; leads to the job. A fault is shown at its field, and nothing typed is lost."""
-    archive = load(archive_id)
+    queue, archive = queue_redis(), load(archive_id)
     paths = selection(request.form)
     try:
-        return _started("restore", archive, _values(paths))
+        values = _values(paths)
+        job = start(queue, "restore", archive.repository, values, archive_id=archive.id)
     except Invalid as error:
         Session.rollback()
         return _form(load(archive_id), paths, _given(), _by_field(error.fields), 422)
+    return redirect(url_for("jobs.show", job_id=job.id), 303)
 
 
 def _values(paths: Sequence[str]) -> dict[str, Any]:
@@ -147,8 +146,6 @@ def _form(
     errors: dict[str, str],
     status: int,
 ) -> Response:
-    if not can_start("restore"):
-        raise NotFound("not_found", "This version cannot restore.")
     what = measured(archive, paths)
     roots = read_settings(Session()).restore_roots
     return page(
@@ -184,32 +181,16 @@ def measured(archive: Archive, paths: Sequence[str]) -> What:
     return What(list(paths), entries, size, files)
 
 
-def _download(archive: Archive, paths: Sequence[str]) -> AnyResponse:
+def _download(archive_id: int, paths: Sequence[str]) -> AnyResponse:
     """Prepare a download of it in the form chosen; leads to the job that does.
 
     Where none is, a single file comes as itself and all else as zip.
     """
+    queue, archive = queue_redis(), load(archive_id)
     form = line("format")
     if not form:
         entries = measured(archive, paths).entries
         is_file = len(entries) == 1 and entries[0] is not None and entries[0].kind is Kind.FILE
         form = "file" if is_file else "zip"
-    job = downloads.begin(archive, paths, form)
-    return redirect(url_for("jobs.show", job_id=job.id), 303)
-
-
-def _started(name: str, archive: Archive, values: dict[str, Any]) -> AnyResponse:
-    """Start a job of a kind; leads to it."""
-    kind = kind_of(name)
-    given = values if kind.body is None else checked(kind.body, values).model_dump()
-    job = start(
-        Session(),
-        queue_redis(),
-        config(),
-        kind,
-        archive.repository,
-        {**given, "archive_id": archive.id},
-        user_id=current_user.id,
-        idempotency_key=token(),
-    )
+    job = downloads.begin(queue, archive, paths, form)
     return redirect(url_for("jobs.show", job_id=job.id), 303)

@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from werkzeug.wrappers import Response as AnyResponse
 
 from borgui import contents
-from borgui.errors import Conflict, Invalid, Unavailable
+from borgui.errors import Conflict, Invalid
 from borgui.extensions import queue_redis
 from borgui.index import Kind, Query
 from borgui.jobs import history, mounts
@@ -21,7 +21,6 @@ from borgui.repositories import load as load_repository
 from borgui.web.archives.blueprint import (
     archives,
     at,
-    can_start,
     config,
     crumbs,
     load,
@@ -106,11 +105,9 @@ def results() -> Response:
 @archives.post("/archives/index")
 def list_many() -> AnyResponse:
     """Have the contents of archives listed that are not searched yet; leads back to the search."""
-    if not can_start("index"):
-        raise Unavailable("index_unavailable", "Contents cannot be listed in this version.")
-    asked = _asked()
+    queue, asked = queue_redis(), _asked()
     for archive in _not_listed(asked)[:AT_ONCE]:
-        contents.start_index(Session(), queue_redis(), config(), archive, user_id=current_user.id)
+        contents.start_index(Session(), queue, config(), archive, user_id=current_user.id)
     path = place(request.form)
     if path and asked.repository:
         return redirect(at("archives.versions", path, repository_id=asked.repository.id), 303)
@@ -131,9 +128,6 @@ def versions(repository_id: int) -> Response:
         "path": path,
         "crumbs": crumbs(path),
         "newest": newest[0] if newest else None,
-        "can_restore": can_start("restore"),
-        "can_download": can_start("download"),
-        "can_list": can_start("index"),
         "listing": _listing(Asked(repository=repository)),
         "at_once": AT_ONCE,
     }
@@ -202,7 +196,6 @@ def _day(asked: Asked, name: str, at: time) -> datetime | None:
 
 def _results(asked: Asked) -> dict[str, Any]:
     values: dict[str, Any] = {"found": None, "listing": _listing(asked), "at_once": AT_ONCE}
-    values["can_list"] = can_start("index")
     if not asked.is_asked:
         return values
     values["found"] = contents.search(
