@@ -47,32 +47,13 @@ class CreateOptions:
     excludes: tuple[str, ...] = ()
     exclude_if_present: tuple[str, ...] = ()
     exclude_caches: bool = False
-    keep_exclude_tags: bool = False
-    exclude_nodump: bool = False
     one_file_system: bool = False
-    numeric_ids: bool = False
-    comment: str | None = None
-    checkpoint_interval: int | None = None
-    upload_ratelimit: int | None = None
     extra: tuple[str, ...] = ()
 
 
-def init(
-    encryption: str,
-    *,
-    make_parent_dirs: bool = False,
-    append_only: bool = False,
-    storage_quota: str | None = None,
-) -> list[str]:
+def init(encryption: str) -> list[str]:
     """``borg init``: create the repository, with one of :data:`borgui.borg.encryption.MODES`."""
-    argv = ["init", *_COMMON, f"--encryption={encryption}"]
-    if make_parent_dirs:
-        argv.append("--make-parent-dirs")
-    if append_only:
-        argv.append("--append-only")
-    if storage_quota is not None:
-        argv.append(f"--storage-quota={storage_quota}")
-    return argv
+    return ["init", *_COMMON, f"--encryption={encryption}"]
 
 
 def create(options: CreateOptions) -> list[str]:
@@ -286,22 +267,14 @@ def _check_utf8(argv: list[str]) -> None:
 
 
 def _create_flags(options: CreateOptions) -> list[str]:
-    switches = {
-        "--exclude-caches": options.exclude_caches,
-        "--keep-exclude-tags": options.keep_exclude_tags,
-        "--exclude-nodump": options.exclude_nodump,
-        "--one-file-system": options.one_file_system,
-        "--numeric-ids": options.numeric_ids,
-    }
-    values = {
-        "--compression": options.compression,
-        # borg reads placeholders in a comment; a person's braces are meant as they stand
-        "--comment": None if options.comment is None else escape_braces(options.comment),
-        "--checkpoint-interval": options.checkpoint_interval,
-        "--upload-ratelimit": options.upload_ratelimit,
-    }
-    flags = [flag for flag, wanted in switches.items() if wanted]
-    return flags + [f"{flag}={value}" for flag, value in values.items() if value is not None]
+    flags = []
+    if options.exclude_caches:
+        flags.append("--exclude-caches")
+    if options.one_file_system:
+        flags.append("--one-file-system")
+    if options.compression is not None:
+        flags.append(f"--compression={options.compression}")
+    return flags
 
 
 def escape_braces(text: str) -> str:

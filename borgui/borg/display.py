@@ -2,10 +2,8 @@
 
 import re
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
-
-MASK: Final = "********"
 
 IN_DETAIL: Final = "In detail:"
 """In a message to people: what follows may name files, and is kept from who may not see them."""
@@ -19,31 +17,21 @@ def command_line(
     program: str,
     argv: Sequence[str],
     env: Mapping[str, str],
-    secrets: Iterable[str] = (),
     leads_to: str | None = None,
 ) -> str:
-    """Return ``BORG_REPO=… borg create …``: quoted, on one line, secrets masked.
+    """Return ``BORG_REPO=… borg create …``: quoted, on one line.
 
     Of the environment only ``BORG_REPO`` is shown. A value that is no printable UTF-8 is written
     in bash's ``$'…'`` form with ``\\xNN`` for each odd byte. ``leads_to`` is the repository's own
     path, where borg is given a link to it.
     """
-    secrets = list(secrets)
-    words = [quote(mask(word, secrets)) for word in (program, *argv)]
+    words = [quote(word) for word in (program, *argv)]
     repository = env.get("BORG_REPO")
     if repository is not None:
-        words.insert(0, f"BORG_REPO={quote(mask(repository, secrets))}")
+        words.insert(0, f"BORG_REPO={quote(repository)}")
     if leads_to is not None:
-        words.append(f" # a link to {quote(mask(leads_to, secrets))}")
+        words.append(f" # a link to {quote(leads_to)}")
     return " ".join(words)
-
-
-def mask(text: str, secrets: Iterable[str]) -> str:
-    """Replace each secret in ``text``, the longest first, so that none leaves its tail behind."""
-    for secret in sorted(secrets, key=len, reverse=True):
-        if secret:
-            text = text.replace(secret, MASK)
-    return text
 
 
 def quote(text: str) -> str:

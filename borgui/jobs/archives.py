@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from functools import cache
 
-from sqlalchemy import ScalarSelect, and_, delete, func, or_, select
+from sqlalchemy import ScalarSelect, Select, and_, delete, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from borgui.borg import output
@@ -31,6 +32,16 @@ def newest_good() -> ScalarSelect[int]:
         .limit(1)
         .scalar_subquery()
     )
+
+
+@cache
+def _last_good() -> Select[Archive]:
+    return select(Archive).join(Repository, Archive.id == newest_good())
+
+
+def last_good(session: Session, repository_id: int) -> Archive | None:
+    """The newest archive of a repository that is a good backup."""
+    return session.scalar(_last_good().where(Repository.id == repository_id))
 
 
 def record_archive(

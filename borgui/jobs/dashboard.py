@@ -108,11 +108,6 @@ def summaries(session: Session, active_jobs: Sequence[Job]) -> list[Summary]:
     return list(found.values())
 
 
-def last_good(session: Session, repository_id: int) -> Archive | None:
-    """The newest archive of a repository that is a good backup."""
-    return session.scalar(_last_good().where(Repository.id == repository_id))
-
-
 def active(
     session: Session,
     *,
@@ -280,11 +275,6 @@ def _narrowed(statement: Select[Any], repository_id: int | None, kind: str | Non
     if repository_id is not None:
         statement = statement.where(Job.repository_id == repository_id)
     return statement if kind is None else statement.where(Job.kind == kind)
-
-
-@cache
-def _last_good() -> Select[Archive]:
-    return select(Archive).join(Repository, Archive.id == newest_good())
 
 
 @cache

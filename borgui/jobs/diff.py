@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import JSON, BigInteger, ForeignKey, Index, Text
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.orm import Mapped, Session, mapped_column, object_session
 
 from borgui.borg import commands, selection
 from borgui.config import Config
@@ -72,8 +72,9 @@ class DiffInput(Selection):
 def _check(_config: Config, repository: Repository | None, options: dict[str, Any]) -> None:
     if options["other_id"] == options["archive_id"]:
         raise Invalid({"other_id": "Give another archive."})
-    known = {archive.id for archive in repository.archives} if repository else set()
-    if options["other_id"] not in known:
+    session = repository and object_session(repository)
+    other = session.get(Archive, options["other_id"]) if session else None
+    if other is None or repository is None or other.repository_id != repository.id:
         raise Invalid({"other_id": "It belongs to another repository."})
 
 

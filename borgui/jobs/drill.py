@@ -6,13 +6,13 @@ A row that completed is that proof: every file of the sample came back and was i
 from typing import Any
 
 from pydantic import Field, ValidationInfo, field_validator
-from sqlalchemy import BigInteger, ForeignKey, select
+from sqlalchemy import BigInteger, ForeignKey
 from sqlalchemy.orm import Mapped, Session, mapped_column, object_session
 
 from borgui.borg import commands
 from borgui.config import Config
 from borgui.errors import Conflict, Invalid
-from borgui.jobs.archives import newest_good
+from borgui.jobs.archives import last_good
 from borgui.jobs.job import Job, Status
 from borgui.jobs.kind import Context, Kind, Outcome, Refused, Route, Step, one_at_a_time
 from borgui.jobs.of_archive import OfArchive, archive_of, looked_up
@@ -88,16 +88,8 @@ def _check(_config: Config, repository: Repository | None, options: dict[str, An
         archive = session.get(Archive, wanted)
         if archive is None or archive.repository_id != repository.id:
             raise Invalid({"archive_id": "This repository has no such archive."})
-    elif _last_good(session, repository) is None:
+    elif last_good(session, repository.id) is None:
         raise Conflict("no_archive", "There is no archive yet that could be restored from.")
-
-
-def _last_good(session: Session, repository: Repository) -> Archive | None:
-    return session.scalar(
-        select(Archive)
-        .join(Repository, Archive.id == newest_good())
-        .where(Repository.id == repository.id)
-    )
 
 
 # -- its way -----------------------------------------------------------------------------------
@@ -114,7 +106,7 @@ def _steps(context: Context, job: DrillJob) -> list[Step]:
     if job.options.get("archive_id") is not None:
         archive: Archive | None = archive_of(context.session, job)
     else:
-        archive = _last_good(context.session, repository)
+        archive = last_good(context.session, repository.id)
     if archive is None:
         raise Refused("no_archive", "There is no archive yet that could be restored from.")
     _begin(job)  # a job that follows on another has its options only

@@ -6,7 +6,8 @@ from sqlalchemy import select
 
 from borgui.borg import commands
 from borgui.jobs.job import Job
-from borgui.jobs.kind import Context, Kind, Refused, Step
+from borgui.jobs.kind import Context, Kind, Step
+from borgui.jobs.of_archive import archive_of
 from borgui.jobs.steps import borg_step, repository_of
 from borgui.models import Archive
 from borgui.security.permissions import Permission
@@ -16,10 +17,7 @@ GAVE_WAY = "gave_way"
 
 
 def _steps(context: Context, job: Job) -> list[Step]:
-    repository = repository_of(job)
-    archive = context.session.get(Archive, job.options.get("archive_id"))
-    if archive is None or archive.repository_id != repository.id:
-        raise Refused("archive_gone", "The archive is no longer there.")
+    repository, archive = repository_of(job), archive_of(context.session, job)
     known = context.session.scalars(
         select(Archive.borg_id).where(Archive.repository_id == repository.id)
     )

@@ -9,16 +9,17 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, object_session
 
 from borgui.borg import commands, names
 from borgui.config import Config
 from borgui.errors import Invalid
 from borgui.jobs.job import Job
-from borgui.jobs.kind import Context, Kind, Outcome, Refused, Route, Step
+from borgui.jobs.kind import Context, Kind, Outcome, Route, Step
+from borgui.jobs.of_archive import archive_of
 from borgui.jobs.outcomes import listed
 from borgui.jobs.repository_state import take_archives
-from borgui.jobs.steps import borg_step, verify_step
+from borgui.jobs.steps import borg_step, repository_of, verify_step
 from borgui.models import Archive, Repository
 from borgui.security.permissions import Permission
 from borgui.validation import Input, Text
@@ -41,18 +42,20 @@ class RenameInput(Input):
 def _check(_config: Config, repository: Repository | None, options: dict[str, object]) -> None:
     if options.get("name") is None and options.get("comment") is None:
         raise Invalid({"name": "Give a name or a comment."})
-    if repository is not None and any(
-        archive.name == options.get("name") and archive.id != options.get("archive_id")
-        for archive in repository.archives
-    ):
+    session = repository and object_session(repository)
+    if not session or not repository:
+        return
+    taken = select(Archive.id).where(
+        Archive.repository_id == repository.id,
+        Archive.name == options.get("name"),
+        Archive.id != options.get("archive_id"),
+    )
+    if session.scalar(taken.limit(1)) is not None:
         raise Invalid({"name": "Another archive of this repository has this name."})
 
 
 def _steps(context: Context, job: Job) -> list[Step]:
-    repository = job.repository
-    archive = context.session.get(Archive, job.options["archive_id"])
-    if repository is None or archive is None or archive.repository_id != repository.id:
-        raise Refused("archive_gone", "The archive is no longer there.")
+    repository, archive = repository_of(job), archive_of(context.session, job)
     name, comment = job.options.get("name"), job.options.get("comment")
     kept = {
         "repository_id": repository.id,

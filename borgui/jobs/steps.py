@@ -37,7 +37,7 @@ def borg_step(
     """One call of borg on ``repository``, with the answers its owner has given to borg's questions
     (not if ``unanswered``: borg then ends where it has one).
 
-    ``name`` is the reader of its output, see :mod:`borgui.runner`. If it ``may_fail``, the job goes
+    ``name`` says what its run is, see :mod:`borgui.runner.acts`. If it ``may_fail``, the job goes
     on then, with a warning.
     """
     answers: dict[str, str] = {} if unanswered else _answers(repository)

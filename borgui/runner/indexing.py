@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from borgui import index as contents
+from borgui.borg.figures import MOST_PERCENT
 from borgui.borg.progress import Progress
 from borgui.index import ArchiveIndex, IndexMissing, IndexWriter, ListingError
 from borgui.runner.failure import FailedError
@@ -12,9 +13,6 @@ from borgui.runner.listed import unreadable
 from borgui.runner.spec import Step
 from borgui.runner.steps import Reader
 from borgui.runner.work import Work
-
-MOST_PERCENT = 99.0
-"""The archive's file count is borg's of the backup; only borg's end tells that all was listed."""
 
 
 def index(work: Work, step: Step) -> None:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable
 from urllib.parse import quote
 
-from borgui.borg.display import MASK
+MASK = "********"
 
 SHORT = 6
 """A secret of fewer characters is masked only where it stands alone: all else would be mangled."""

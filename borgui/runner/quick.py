@@ -1,6 +1,5 @@
 """Answers to a page's questions about this machine, within its patience."""
 
-import base64
 import heapq
 import os
 import stat
@@ -12,6 +11,7 @@ from borgui import live
 from borgui.borg.display import printable_path
 from borgui.roots import EVERYTHING, is_inside, is_narrowed, leads_to, named, real
 from borgui.runner import context, filesystem
+from borgui.runner.spec import pack, unpack
 
 MOST_ENTRIES = 2000
 
@@ -39,7 +39,7 @@ def folder(
 ) -> dict[str, Any]:
     """The answer of :func:`list_folder`."""
     found = _folder(path_b64, data_dir, folders_only, roots)
-    if found["parent_b64"] and not _is_open(_unpack(found["parent_b64"]), roots):
+    if found["parent_b64"] and not _is_open(unpack(found["parent_b64"]), roots):
         found["parent_b64"] = None
     return found
 
@@ -48,7 +48,7 @@ def _folder(
     path_b64: str, data_dir: Path, folders_only: bool, roots: tuple[str, ...]
 ) -> dict[str, Any]:
     try:
-        path = os.path.normpath(os.fsdecode(base64.b64decode(path_b64, validate=True)))
+        path = os.path.normpath(unpack(path_b64))
     except ValueError:
         return _refused("/", "This is no path.")
     if not path.startswith("/") or "\0" in path:
@@ -64,7 +64,7 @@ def _folder(
             entry
             for entry in found
             if (entry["is_folder"] or not folders_only)
-            and (not is_narrowed(roots) or _is_open(_unpack(entry["path_b64"]), roots))
+            and (not is_narrowed(roots) or _is_open(unpack(entry["path_b64"]), roots))
         )
         entries = heapq.nsmallest(MOST_ENTRIES + 1, wanted, key=_order)  # not all in memory
     except OSError as error:
@@ -98,8 +98,8 @@ def _entries(path: str, data_dir: Path) -> Iterator[dict[str, Any]]:
             is_folder = _is_folder(entry)
             yield {
                 "name": printable_path(entry.name),
-                "name_b64": _pack(entry.name),
-                "path_b64": _pack(entry.path),
+                "name_b64": pack(entry.name),
+                "path_b64": pack(entry.path),
                 "is_folder": is_folder,
                 "is_link": is_link,
                 "is_readable": not is_folder or filesystem.allows(entry.path, os.R_OK | os.X_OK),
@@ -118,10 +118,10 @@ def _order(entry: dict[str, Any]) -> tuple[bool, str, str]:
 
 
 def _answer(path: str) -> dict[str, Any]:
-    parent = None if path == "/" else _pack(str(Path(path).parent))
+    parent = None if path == "/" else pack(str(Path(path).parent))
     return {
         "path": printable_path(path),
-        "path_b64": _pack(path),
+        "path_b64": pack(path),
         "parent_b64": parent,
         "entries": [],
         "truncated": False,
@@ -143,11 +143,3 @@ def _reason(error: OSError) -> str:
             return "borgui may not read this folder."
         case _:
             return f"This folder cannot be read: {error.strerror}."
-
-
-def _unpack(path_b64: str) -> str:
-    return os.fsdecode(base64.b64decode(path_b64))
-
-
-def _pack(path: str) -> str:
-    return base64.b64encode(os.fsencode(path)).decode()

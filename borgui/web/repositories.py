@@ -12,6 +12,7 @@ from borgui.config import Config
 from borgui.errors import Conflict, Invalid
 from borgui.extensions import queue_redis
 from borgui.jobs import dashboard, history
+from borgui.jobs.archives import last_good
 from borgui.jobs.view import seen_reason
 from borgui.models import Repository, Session
 from borgui.security.access import can
@@ -87,7 +88,7 @@ def _show(
         labels={"sample": "Files"},
         proof=dashboard.proofs(session, repository_id).get(repository_id),
         newest=archives.items[0] if archives.items else None,
-        last_good=dashboard.last_good(session, repository_id),
+        last_good=last_good(session, repository_id),
         archive_count=archives.total,
         active=job_line.lines(dashboard.active(session, repository_id=repository_id)),
         ended=[job_line.from_row(row) for row in ended.items],

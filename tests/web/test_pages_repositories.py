@@ -13,6 +13,7 @@ from redis import Redis
 
 from borgui import live
 from borgui.jobs import dashboard
+from borgui.jobs.archives import last_good
 from borgui.jobs.backup import expected
 from borgui.jobs.job import Job, Status
 from borgui.models import Archive, Repository, Session, Settings, now, read_settings
@@ -366,7 +367,7 @@ def test_the_last_good_backup_is_whole_and_not_empty(admin: Someone, repository:
         ("a.checkpoint", None, 7),
         ("a.checkpoint.1", None, None),
     )
-    assert dashboard.last_good(Session(), repository) is None
+    assert last_good(Session(), repository) is None
     for day, (name, job, nfiles) in enumerate(archives, start=1):
         add_archive(repository, name, day=day, job_id=job, nfiles=nfiles, original_size=90 + day)
     row = Session.get(Repository, repository)
@@ -374,10 +375,10 @@ def test_the_last_good_backup_is_whole_and_not_empty(admin: Someone, repository:
     assert expected(Session(), row, "same") == {"original_size": 91, "nfiles": 8}
     (found,) = dashboard.summaries(Session(), [])
     assert (found.archive_name, found.archive_count) == ("good", len(archives))
-    kept = dashboard.last_good(Session(), repository)
+    kept = last_good(Session(), repository)
     assert kept is not None
     assert kept.name == "good"
     page = admin.browser("GET", f"/repositories/{repository}").text
     assert f"{kept.start:%Y-%m-%dT%H:%M}" in page
     add_archive(repository, "imported.checkpoints", day=9)
-    assert dashboard.last_good(Session(), repository) != kept
+    assert last_good(Session(), repository) != kept

@@ -1,6 +1,5 @@
 """The form that puts files back: what, from which archive, and where to."""
 
-import posixpath
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -156,7 +155,6 @@ def _form(
         what=what,
         named=NAMED,
         form={"to": "original", "strip_components": str(what.keeps[0][0]), **given},
-        parent=posixpath.dirname(what.example),
         roots=roots if is_narrowed(roots) else (),
         errors=errors,
         labels=LABELS,

@@ -70,13 +70,17 @@ def test_life_of_a_repository(borg: Borg) -> None:
     for name in ("--dash", "plain", "left.pyc"):
         (borg.source / name).write_text("x" * 100)
     options = CreateOptions(
-        "-name {{x}}", (str(borg.source),), "zstd,3", excludes=("*.pyc", "-x"), comment="{now}"
+        "-name {{x}}",
+        (str(borg.source),),
+        "zstd,3",
+        excludes=("*.pyc", "-x"),
+        extra=("--comment=of now",),
     )
     done = borg.run(commands.create(options))
     created = parse_create(done.stdout)
     assert (done.returncode, created.stats.nfiles) == (0, 2)
     (archive,) = parse_list(borg.run(commands.list_archives()).stdout).archives
-    assert (archive.name, archive.comment) == ("-name {x}", "{now}")
+    assert (archive.name, archive.comment) == ("-name {x}", "of now")
     for last in (None, 1):
         described = parse_info(borg.run(commands.info_archives(last)).stdout)
         (known,) = described.archives
