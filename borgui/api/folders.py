@@ -9,10 +9,10 @@ from borgui.api.answers import ErrorAnswer, FolderAnswer
 from borgui.api.blueprint import api, describes
 from borgui.api.incoming import Flag, read_query
 from borgui.config import Config
-from borgui.errors import Forbidden, Invalid
+from borgui.errors import Invalid
 from borgui.extensions import clients
 from borgui.models import Session
-from borgui.security.access import can
+from borgui.security.access import can, require
 from borgui.security.permissions import Permission
 from borgui.validation import Input, PathB64, PathText
 
@@ -38,10 +38,9 @@ def list_folder() -> dict[str, Any]:
     asked = read_query(FolderQuery)
     if asked.path is not None and asked.path_b64 is not None:
         raise Invalid({"path": "Give the path once: as path or as path_b64."})
-    is_admin = can(Permission.MANAGE)
-    purpose = asked.purpose or ("repository" if is_admin else "destination")
-    if purpose != "destination" and not is_admin:
-        raise Forbidden("forbidden", "Your role does not allow this.")
+    purpose = asked.purpose or ("repository" if can(Permission.MANAGE) else "destination")
+    if purpose != "destination":
+        require(Permission.MANAGE)
     config: Config = current_app.config["BORGUI"]
     if asked.machine not in (None, config.machine):
         raise Invalid({"machine": f"There is no such machine. This one is {config.machine}."})

@@ -10,13 +10,13 @@ from borgui.api.answers import JobAnswer, JobDetail, ListOf, Started
 from borgui.api.blueprint import api, describes
 from borgui.api.incoming import Nothing, Number, Paged, idempotency_key, read_body, read_query
 from borgui.api.logs import LogQuery, log_answer
-from borgui.errors import Forbidden, Invalid, NotFound
+from borgui.errors import Invalid, NotFound
 from borgui.extensions import live_redis, queue_redis
 from borgui.jobs import KINDS, admission, freeing, history, kind_of
 from borgui.jobs.job import Job, Status
 from borgui.jobs.view import job_detail, job_fields, live_of
 from borgui.models import Session
-from borgui.security.access import can
+from borgui.security.access import can, require
 from borgui.security.permissions import Permission
 from borgui.validation import LARGEST_ID
 
@@ -93,7 +93,7 @@ def job_cancel(job_id: int) -> tuple[dict[str, Any], int]:
     read_body(Nothing)
     queue = queue_redis()
     job = load_job(job_id)
-    _require_permission(job)
+    require(kind_of(job.kind).permission)
     admission.cancel(Session(), queue, job)
     return one_job(job), 202
 
@@ -106,7 +106,7 @@ def job_retry(job_id: int) -> tuple[dict[str, Any], int, dict[str, str]]:
     key = idempotency_key()
     queue = queue_redis()
     job = load_job(job_id)
-    _require_permission(job)
+    require(kind_of(job.kind).permission)
     new = admission.retry(Session(), queue, job, user_id=current_user.id, idempotency_key=key)
     place = url_for("api.job_show", job_id=new.id)
     return {"job_id": new.id, "status": str(new.status)}, 202, {"Location": place}
@@ -121,12 +121,6 @@ def job_free_lane(job_id: int) -> dict[str, Any]:
     job = load_job(job_id)
     freeing.free_lane(Session(), queue_redis(), job, by=current_user.username)
     return one_job(job)
-
-
-def _require_permission(job: Job) -> None:
-    """Who may not start a kind may not cancel or repeat it either."""
-    if not can(kind_of(job.kind).permission):
-        raise Forbidden("forbidden", "Your role does not allow this for this kind of job.")
 
 
 def _require_known(name: str, value: str | None, known: list[str]) -> None:

@@ -4,7 +4,7 @@ import select as sockets
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Annotated
 
 from flask import Response, current_app, request
@@ -18,6 +18,7 @@ from borgui.jobs import logs
 from borgui.jobs.job import ACTIVE, Job
 from borgui.models import Session, reading
 from borgui.validation import Input
+from borgui.web.sending import once
 
 MOST_STREAMS = 4
 """Of one web process: each holds a thread as long as its job runs."""
@@ -47,7 +48,7 @@ def log_answer(job: Job) -> Response:
     if not _streams.acquire(blocking=False):
         return _too_many(source)
     response = _plain(_follow(source, asked.offset, request.environ.get("gunicorn.socket")))
-    response.call_on_close(_once(_streams.release))
+    response.call_on_close(once(_streams.release))
     return response
 
 
@@ -130,14 +131,3 @@ def _too_many(source: _Source) -> Response:
     response.headers["Retry-After"] = "10"
     response.headers["X-Log-Offset"] = str(piece.base)
     return response
-
-
-def _once(action: Callable[[], None]) -> Callable[[], None]:
-    done = threading.Event()
-
-    def run() -> None:
-        if not done.is_set():
-            done.set()
-            action()
-
-    return run

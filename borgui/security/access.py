@@ -143,6 +143,12 @@ def can(permission: Permission | str) -> bool:
     return bool(person.may(wanted)) if person.is_authenticated else wanted is PUBLIC
 
 
+def require(permission: Permission) -> None:
+    """Raise :class:`Forbidden` unless whoever makes this request may do what asks for it."""
+    if not can(permission):
+        raise Forbidden("forbidden", "Your role does not allow this.")
+
+
 def init_app(app: Flask) -> None:
     """Check every request from now on; ``can`` is known to the templates."""
     app.before_request(enforce)

@@ -78,11 +78,6 @@ def wants_json() -> bool:
     return request.path in {"/health", "/api"} or request.path.startswith("/api/")
 
 
-def is_htmx() -> bool:
-    """Whether htmx asks, for a piece of a page."""
-    return "HX-Request" in request.headers
-
-
 def answer(problem: Problem) -> AnyResponse:
     """The problem as JSON, as a page, or as a way to the sign-in page."""
     if wants_json():
@@ -97,7 +92,7 @@ def answer(problem: Problem) -> AnyResponse:
 
 def _page(problem: Problem) -> AnyResponse:
     try:
-        page = render_template("error.html", fragment=is_htmx(), **_names(problem))
+        page = render_template("error.html", fragment=layout.wants_partial(), **_names(problem))
         return layout.answer(page, problem.status)
     except (DBAPIError, PoolTimeout, sqlite3.Error, redis.RedisError, OSError):
         log.warning("No page could be made for the error: what it shows cannot be read either")
@@ -127,9 +122,10 @@ def _json(problem: Problem) -> Response:
 
 def _to_sign_in() -> AnyResponse:
     """A browser is taken to the sign-in page and back; htmx by its own header."""
-    back = request.full_path.rstrip("?") if request.method == "GET" and not is_htmx() else None
+    is_partial = layout.wants_partial()
+    back = request.full_path.rstrip("?") if request.method == "GET" and not is_partial else None
     target = url_for("account.sign_in", next=back if back != "/" else None)
-    if is_htmx():
+    if is_partial:
         response = make_response("", 401)
         response.headers["HX-Redirect"] = target
         return response

@@ -25,14 +25,14 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from borgui import live
 from borgui.config import Config
-from borgui.errors import Forbidden, NotFound
+from borgui.errors import NotFound
 from borgui.extensions import live_redis, queue_redis
 from borgui.jobs import KINDS, admission, dashboard, freeing, kind_of
 from borgui.jobs.history import Page
 from borgui.jobs.job import ENDED, NOTE, Job, Status
 from borgui.live import Live
 from borgui.models import Archive, Session
-from borgui.security.access import can
+from borgui.security.access import can, require
 from borgui.security.permissions import Permission
 from borgui.validation import LARGEST_ID
 from borgui.web import filters, job_line, shared
@@ -225,7 +225,7 @@ def whole_log(job_id: int) -> AnyResponse:
 def cancel(job_id: int) -> AnyResponse:
     """End a job. htmx gets its row, a plain form its page."""
     queue, row = queue_redis(), load(job_id)
-    _require(row)
+    require(kind_of(row.kind).permission)
     admission.cancel(Session(), queue, row)
     if not wants_partial():
         return redirect(url_for("jobs.show", job_id=job_id), 303)
@@ -237,7 +237,7 @@ def cancel(job_id: int) -> AnyResponse:
 def retry(job_id: int) -> AnyResponse:
     """Start a failed or cancelled job anew; leads to the new one."""
     queue, row = queue_redis(), load(job_id)
-    _require(row)
+    require(kind_of(row.kind).permission)
     new = admission.retry(Session(), queue, row, user_id=current_user.id, idempotency_key=token())
     return redirect(url_for("jobs.show", job_id=new.id), 303)
 
@@ -257,11 +257,6 @@ def load(job_id: int, *, whole: bool = False) -> Job:
     if row is None:
         raise NotFound("job_not_found", f"There is no job {job_id}. Its history may have expired.")
     return row
-
-
-def _require(row: Job) -> None:
-    if not can(kind_of(row.kind).permission):
-        raise Forbidden("forbidden", "Your role does not allow this.")
 
 
 def _may_start(row: Job) -> bool:

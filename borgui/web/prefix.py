@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 LONGEST_MEMORY = 60
 """Seconds a verified cookie is remembered. Its age counts to no more than that exactly; who it
-belongs to, and whether they may still, is asked of the database each time."""
+belongs to, and whether they may still, is :mod:`borgui.security.people`'s to know."""
 MOST_SEEN = 1000
 _UNCHANGING = (str, int, bool, type(None))
 

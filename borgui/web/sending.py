@@ -21,7 +21,7 @@ def send_prepared(job_id: int) -> Response:
     found = downloads.find(Session(), current_app.config["BORGUI"], job_id)
     if not _places.acquire(blocking=False):
         raise TooMany("too_many_downloads", "Too many downloads at once.", retry_after=10)
-    release = _once(_places.release)
+    release = once(_places.release)
     try:
         response = send_file(
             found.path, found.media_type, as_attachment=True, download_name=found.name
@@ -50,7 +50,8 @@ def _after(body: Any, action: Callable[[], None]) -> None:
     body.close = closing
 
 
-def _once(action: Callable[[], None]) -> Callable[[], None]:
+def once(action: Callable[[], None]) -> Callable[[], None]:
+    """``action``, done the first time that it is called and never again."""
     done = threading.Event()
 
     def run() -> None:

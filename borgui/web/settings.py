@@ -12,7 +12,7 @@ from borgui.models import Session, Settings, read_settings
 from borgui.settings import NAMING, SettingsChange
 from borgui.settings import change as store
 from borgui.validation import checked
-from borgui.web.forms import line, lines, ticked
+from borgui.web.forms import line, lines, number, ticked
 from borgui.web.layout import page
 
 settings = Blueprint("settings", __name__, url_prefix="/settings")
@@ -43,11 +43,10 @@ def edit() -> Response:
 @settings.post("")
 def change() -> AnyResponse:
     """Save it, or show it again with what is wrong."""
-    typed = {name: _typed(name, default) for name, default in asdict(Settings()).items()}
-    given: dict[str, Any] = {
-        name: value if name == "timezone" else _number(value) for name, value in typed.items()
-    }
-    given |= {name: lines(name) for name in NAMING}
+    defaults = asdict(Settings())
+    typed = {name: _typed(name, default) for name, default in defaults.items()}
+    given: dict[str, Any] = {**typed, **{name: lines(name) for name in NAMING}}
+    given |= {name: number(name) for name, default in defaults.items() if type(default) is int}
     try:
         store(Session(), checked(SettingsChange, given))
     except Invalid as error:
@@ -61,13 +60,6 @@ def _typed(name: str, default: object) -> str | bool:
     if isinstance(default, tuple):
         return "\n".join(lines(name))
     return ticked(name) if isinstance(default, bool) else line(name)
-
-
-def _number(text: str | bool) -> int | str:
-    """What was typed as a number, or as it stands for the check to refuse."""
-    if isinstance(text, bool):
-        return text
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else text
 
 
 def _page(form: dict[str, Any], errors: dict[str, str], status: int) -> Response:

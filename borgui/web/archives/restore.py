@@ -10,12 +10,12 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from borgui import contents
 from borgui.borg.selection import Selected, common_folder, stripped
-from borgui.errors import Conflict, Forbidden, Invalid, NotFound
+from borgui.errors import Conflict, Invalid, NotFound
 from borgui.extensions import queue_redis
 from borgui.index import Entry, Kind
 from borgui.models import Archive, Session, read_settings
 from borgui.roots import is_narrowed
-from borgui.security.access import can
+from borgui.security.access import require
 from borgui.security.permissions import Permission
 from borgui.validation import to_b64
 from borgui.web import downloads
@@ -80,8 +80,7 @@ def act_on_selection(archive_id: int) -> AnyResponse:
         paths = selection(MultiDict({"path_b64": here}))
     if request.form.get("act") == "download":
         return _download(archive_id, paths)
-    if not can(Permission.RUN):
-        raise Forbidden("forbidden", "Your role does not allow this.")
+    require(Permission.RUN)
     return _form(load(archive_id), paths, {}, {}, 200)
 
 
