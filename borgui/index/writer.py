@@ -3,7 +3,6 @@
 import contextlib
 import time
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from borgui.borg.listing import ListingError, OtherArchiveError, mark
@@ -74,12 +73,7 @@ class IndexWriter:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *told: object) -> None:
         self.abort()
 
     def _take(self, data: bytes) -> None:

@@ -4,7 +4,6 @@ import errno
 import io
 import os
 from pathlib import Path
-from types import TracebackType
 from typing import Protocol, Self
 
 import zstandard
@@ -51,12 +50,7 @@ class Part(io.BufferedRandom):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *told: object) -> None:
         if not self._is_kept:
             self._path.unlink(missing_ok=True)
         # not by our own close: that would write what is buffered, to a disk that may be full

@@ -6,7 +6,7 @@ import signal
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Self
 
 from borgui.runner.process import Child
@@ -73,12 +73,7 @@ class Wakeup:
         self._handler = signal.signal(signal.SIGCHLD, _nothing)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *told: object) -> None:
         signal.set_wakeup_fd(self._before)
         signal.signal(signal.SIGCHLD, self._handler)
         os.close(self.reading)
