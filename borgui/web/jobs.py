@@ -1,10 +1,8 @@
 """Jobs: the list, one job, and the partials that follow it while it runs."""
 
 import time
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 from flask import (
@@ -24,18 +22,16 @@ from sqlalchemy.orm import undefer
 from werkzeug.wrappers import Response as AnyResponse
 
 from borgui import live
-from borgui.config import Config
 from borgui.errors import NotFound
 from borgui.extensions import live_redis, queue_redis
-from borgui.jobs import KINDS, admission, dashboard, freeing, kind_of
+from borgui.jobs import KINDS, admission, dashboard, freeing, kind_of, logs
 from borgui.jobs.history import Page
-from borgui.jobs.job import ENDED, NOTE, Job, Status
-from borgui.live import Live
+from borgui.jobs.job import NOTE, Job, Status
 from borgui.models import Archive, Session
 from borgui.security.access import can, require
 from borgui.security.permissions import Permission
 from borgui.validation import LARGEST_ID
-from borgui.web import filters, job_line, shared
+from borgui.web import filters, job_line, job_log, shared
 from borgui.web.forms import token
 from borgui.web.job_line import JobLine
 from borgui.web.layout import SPRITE, answer, page, viewer_zone, wants_partial
@@ -44,10 +40,6 @@ jobs = Blueprint("jobs", __name__, url_prefix="/jobs")
 
 CHANGED = "job-changed"
 """The event that makes a page ask for itself anew, since a job moved on."""
-TAIL = 96 * 1024
-"""Bytes of a log that its page begins with."""
-PIECE = 64 * 1024
-"""Bytes of news that one answer to a following page holds."""
 
 
 @jobs.get("")
@@ -133,7 +125,7 @@ def show(job_id: int) -> Response:
     line = job_line.from_row(row, known)
     browse = can(Permission.BROWSE)
     archive = Session.scalar(select(Archive).where(Archive.job_id == row.id).limit(1))
-    log = first_log(row, known) if browse else None
+    log = job_log.first(row, known) if browse else None
     return page(
         "jobs/show.html",
         job=line,
@@ -202,7 +194,7 @@ def log(job_id: int) -> AnyResponse:
     known = job_line.read_live(lambda: live.read(live_redis(), job_id))
     runs = known and known.status == Status.RUNNING and live.is_fresh(known.updated_at)
     row = None if runs else load(job_id, whole=True)
-    news = more_log(job_id, row, known, offset)
+    news = job_log.more(job_id, row, known, offset)
     if news.follows and not news.text:
         return Response(status=204)
     return page("jobs/_log.html", log=news, job_id=job_id)
@@ -212,7 +204,7 @@ def log(job_id: int) -> AnyResponse:
 def whole_log(job_id: int) -> AnyResponse:
     """The whole log as text: the file, or what the row kept of it."""
     row = load(job_id, whole=True)
-    file = _log_file(job_id)
+    file = logs.log_file(current_app.config["BORGUI"], job_id)
     if file.is_file():
         response = send_file(file, mimetype="text/plain; charset=utf-8", etag=False, max_age=0)
     else:
@@ -302,73 +294,3 @@ def _last_words(text: str) -> str:
     """The end of a log, where borg says why it stopped."""
     found = [each for each in text.strip().splitlines() if each.strip()]
     return "\n".join(found[-6:])
-
-
-# -- the log -----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class LogPart:
-    """A piece of a log as text. ``end`` is the byte of the whole log that comes after it."""
-
-    text: str
-    end: int
-    skipped: int = 0
-    """Bytes before it that are not shown."""
-    follows: bool = False
-    """Whether more may come."""
-    is_news: bool = False
-
-
-def first_log(row: Job, known: Live | None) -> LogPart:
-    """What a job's page begins with: the end of the log so far."""
-    if not row.is_active:
-        data, start, end = _of_row(row, TAIL)
-        return LogPart(_text(data), end, start)
-    end = (known.log_end if known else None) or 0
-    tail = job_line.read_live(lambda: live.read_tail(live_redis(), row.id, max(end - TAIL, 0)))
-    if tail is None:
-        return LogPart("", 0, follows=True)
-    return LogPart(_text(tail.data), tail.end, tail.base, follows=True)
-
-
-def more_log(job_id: int, row: Job | None, known: Live | None, offset: int) -> LogPart:
-    """What came after ``offset``. ``row`` is None while Redis says that the job runs."""
-    if row is not None and row.status in ENDED:
-        data, start, end = _of_row(row, None)
-        rest = data[max(offset - start, 0) :]
-        return LogPart(_text(rest[-PIECE:]), end, max(len(rest) - PIECE, 0), is_news=True)
-    tail = job_line.read_live(lambda: live.read_tail(live_redis(), job_id, offset))
-    if tail is None or known is None:
-        return LogPart("", offset, follows=True, is_news=True)
-    data = tail.data[-PIECE:]
-    skipped = max(tail.end - len(data) - offset, 0)
-    return LogPart(_text(data), tail.end, skipped, follows=True, is_news=True)
-
-
-def _of_row(row: Job, limit: int | None) -> tuple[bytes, int, int]:
-    """The end of an ended job's log: bytes, where they begin, where they end.
-
-    From the file, which is whole; else from the row, which may have been cut in its middle.
-    """
-    file = _log_file(row.id)
-    try:
-        with file.open("rb") as stream:
-            end = stream.seek(0, 2)
-            start = max(end - (limit or 4 * TAIL), 0)
-            stream.seek(start)
-            return stream.read(), start, end
-    except OSError:
-        data = (row.log or "").encode("utf-8", "surrogateescape")
-        kept = data[-(limit or len(data) or 1) :]
-        end = max(row.log_size or 0, len(data))
-        return kept, end - len(kept), end
-
-
-def _log_file(job_id: int) -> Path:
-    config: Config = current_app.config["BORGUI"]
-    return config.logs / f"{job_id}.log"
-
-
-def _text(data: bytes) -> str:
-    return filters.printable(data.decode("utf-8", "surrogateescape"))

@@ -13,6 +13,7 @@ from redis import Redis
 from borgui import live
 from borgui.jobs.job import Job, Status
 from borgui.models import Session, now
+from borgui.web import job_log
 from tests.web.world import Someone, add_job, add_repository
 
 HTMX = {"HX-Request": "true"}
@@ -238,12 +239,16 @@ def test_log_is_followed_by_offsets(admin: Someone, running: int, redis: Redis) 
 
 
 def test_log_of_an_ended_job_ends(admin: Someone, failed: int, app: Flask) -> None:
-    (app.config["BORGUI"].logs / f"{failed}.log").write_bytes(b"first\nlast\xff\n")
+    file = app.config["BORGUI"].logs / f"{failed}.log"
+    file.write_bytes(b"first\nlast\xff\n")
     more = admin.browser("GET", f"/jobs/{failed}/log?offset=6", headers=HTMX).text
     assert "hx-get" not in root_of(more)
     assert "last\\xff" in more
     assert "first" not in more
     assert admin.browser("GET", f"/jobs/{failed}/log.txt").data == b"first\nlast\xff\n"
+    file.write_bytes(bytes(500_000))
+    cut = admin.browser("GET", f"/jobs/{failed}/log?offset=10", headers=HTMX).text
+    assert f"{500_000 - 10 - job_log.PIECE:,} bytes passed too quickly" in cut
 
 
 def test_cancel_by_plain_form_and_by_htmx(operator: Someone, repository: int, app: Flask) -> None:
