@@ -49,6 +49,12 @@ def init_app(app: Flask, config: Config) -> None:
     login.session_protection = None
 
 
+def own_config() -> Config:
+    """The settings of the current application."""
+    found: Config = current_app.config["BORGUI"]
+    return found
+
+
 def clients() -> Clients:
     """The clients of the current application."""
     found: Clients = current_app.extensions["borgui_redis"]

@@ -2,15 +2,12 @@
 
 from typing import Any
 
-from flask import current_app
-
 from borgui import folders
 from borgui.api.answers import ErrorAnswer, FolderAnswer
 from borgui.api.blueprint import api, describes
 from borgui.api.incoming import Flag, read_query
-from borgui.config import Config
 from borgui.errors import Invalid
-from borgui.extensions import clients
+from borgui.extensions import clients, own_config
 from borgui.models import Session
 from borgui.security.access import can, require
 from borgui.security.permissions import Permission
@@ -41,7 +38,7 @@ def list_folder() -> dict[str, Any]:
     purpose = asked.purpose or ("repository" if can(Permission.MANAGE) else "destination")
     if purpose != "destination":
         require(Permission.MANAGE)
-    config: Config = current_app.config["BORGUI"]
+    config = own_config()
     if asked.machine not in (None, config.machine):
         raise Invalid({"machine": f"There is no such machine. This one is {config.machine}."})
     roots = folders.roots_of(Session(), purpose)

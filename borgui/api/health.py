@@ -4,7 +4,7 @@ import logging
 from typing import Any
 
 import redis
-from flask import Blueprint, current_app, request
+from flask import Blueprint, request
 from pydantic import BaseModel
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
@@ -12,8 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from borgui import __version__, live
 from borgui.api.answers import Health
 from borgui.api.blueprint import describes
-from borgui.config import Config
-from borgui.extensions import live_redis
+from borgui.extensions import live_redis, own_config
 from borgui.models import Session
 
 health = Blueprint("health", __name__)
@@ -53,7 +52,7 @@ def _database() -> str:
 
 def _queue() -> dict[str, Any]:
     """Redis itself, the workers of this machine, the scheduler; control where it is missing."""
-    config: Config = current_app.config["BORGUI"]
+    config = own_config()
     try:
         client = live_redis()
         living = live.living(client)

@@ -6,7 +6,7 @@ A new kind needs no edit here.
 from collections.abc import Callable
 from typing import Any, Literal
 
-from flask import current_app, url_for
+from flask import url_for
 from flask_login import current_user
 from pydantic import BaseModel, create_model
 
@@ -16,7 +16,7 @@ from borgui.api.incoming import Paged, idempotency_key, read_body, read_query
 from borgui.api.jobs import job_page, load_job, one_job
 from borgui.api.logs import LogQuery, log_answer
 from borgui.contents import load_archive
-from borgui.extensions import queue_redis
+from borgui.extensions import own_config, queue_redis
 from borgui.jobs import KINDS, requests
 from borgui.jobs.job import Job
 from borgui.jobs.kind import Kind, Route
@@ -53,7 +53,7 @@ def _start_view(kind: Kind, rule: str) -> tuple[Callable[..., StartAnswer], type
         job = requests.start(
             Session(),
             queue,
-            current_app.config["BORGUI"],
+            own_config(),
             kind,
             repository,
             {**given, **subject},

@@ -7,13 +7,13 @@ import time
 from collections.abc import Iterator
 from typing import Annotated
 
-from flask import Response, current_app, request
+from flask import Response, request
 from pydantic import Field
 from sqlalchemy import select
 
 from borgui.api.incoming import Flag, Number, read_query
 from borgui.config import Config
-from borgui.extensions import live_redis
+from borgui.extensions import live_redis, own_config
 from borgui.jobs import logs
 from borgui.jobs.job import ACTIVE, Job
 from borgui.models import Session, reading
@@ -41,8 +41,7 @@ class LogQuery(Input):
 def log_answer(job: Job) -> Response:
     """The log of ``job`` from ``?offset`` on; follows it while the job is active."""
     asked = read_query(LogQuery)
-    config: Config = current_app.config["BORGUI"]
-    source = _Source(config, job.id)
+    source = _Source(own_config(), job.id)
     if not (asked.follow and job.is_active) or request.method == "HEAD":
         return _plain(source.rest(asked.offset))
     if not _streams.acquire(blocking=False):

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import current_app, url_for
+from flask import url_for
 from flask_login import current_user
 from sqlalchemy import func, select
 
@@ -17,8 +17,7 @@ from borgui.api.answers import (
 from borgui.api.blueprint import api, describes
 from borgui.api.incoming import Flag, Nothing, Paged, idempotency_key, read_body, read_query
 from borgui.api.kinds import started
-from borgui.config import Config
-from borgui.extensions import queue_redis
+from borgui.extensions import own_config, queue_redis
 from borgui.jobs import history
 from borgui.jobs.view import iso
 from borgui.models import Archive, Repository, Session
@@ -65,7 +64,7 @@ def repositories_create() -> tuple[dict[str, Any], int, dict[str, str]]:
     repository, job = repositories.create(
         Session(),
         queue_redis(),
-        _config(),
+        own_config(),
         given,
         user_id=current_user.id,
         idempotency_key=idempotency_key(),
@@ -151,8 +150,3 @@ def _archive(row: Archive) -> dict[str, Any]:
         "hostname": row.hostname,
         "username": row.username,
     }
-
-
-def _config() -> Config:
-    config: Config = current_app.config["BORGUI"]
-    return config

@@ -2,10 +2,8 @@
 
 from dataclasses import dataclass
 
-from flask import current_app
-
 from borgui import live
-from borgui.extensions import live_redis
+from borgui.extensions import live_redis, own_config
 from borgui.jobs.job import ENDED, Job
 from borgui.jobs.logs import log_file
 from borgui.live import Live
@@ -62,7 +60,7 @@ def _end_of(row: Job, limit: int) -> tuple[bytes, int, int]:
 
     From the file, which is whole; else from the row, which may have been cut in its middle.
     """
-    file = log_file(current_app.config["BORGUI"], row.id)
+    file = log_file(own_config(), row.id)
     try:
         with file.open("rb") as stream:
             end = stream.seek(0, 2)

@@ -23,7 +23,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from borgui import live
 from borgui.errors import NotFound
-from borgui.extensions import live_redis, queue_redis
+from borgui.extensions import live_redis, own_config, queue_redis
 from borgui.jobs import KINDS, admission, dashboard, freeing, kind_of, logs
 from borgui.jobs.history import Page
 from borgui.jobs.job import NOTE, Job, Status
@@ -204,7 +204,7 @@ def log(job_id: int) -> AnyResponse:
 def whole_log(job_id: int) -> AnyResponse:
     """The whole log as text: the file, or what the row kept of it."""
     row = load(job_id, whole=True)
-    file = logs.log_file(current_app.config["BORGUI"], job_id)
+    file = logs.log_file(own_config(), job_id)
     if file.is_file():
         response = send_file(file, mimetype="text/plain; charset=utf-8", etag=False, max_age=0)
     else:

@@ -2,12 +2,11 @@
 
 from dataclasses import dataclass
 
-from flask import Blueprint, Response, current_app
+from flask import Blueprint, Response
 from redis import RedisError
 
 from borgui import live
-from borgui.config import Config
-from borgui.extensions import live_redis
+from borgui.extensions import live_redis, own_config
 from borgui.web.layout import page
 
 notices = Blueprint("notices", __name__)
@@ -30,7 +29,7 @@ def bar() -> Response:
 
 def missing() -> list[Missing]:
     """What is missing now, in two round trips to Redis."""
-    config: Config = current_app.config["BORGUI"]
+    config = own_config()
     client = live_redis()
     try:
         report = live.read_machine(client, config.machine)

@@ -2,15 +2,14 @@
 
 from typing import Any
 
-from flask import Blueprint, Response, current_app, flash, redirect, request, url_for
+from flask import Blueprint, Response, flash, redirect, request, url_for
 from flask_login import current_user
 from werkzeug.wrappers import Response as AnyResponse
 
 from borgui import repositories as domain
 from borgui.borg.encryption import MODES
-from borgui.config import Config
 from borgui.errors import Conflict, Invalid
-from borgui.extensions import queue_redis
+from borgui.extensions import own_config, queue_redis
 from borgui.jobs import dashboard, history
 from borgui.jobs.archives import last_good
 from borgui.jobs.view import seen_reason
@@ -50,7 +49,7 @@ def create() -> AnyResponse:
         repository, _ = domain.create(
             Session(),
             queue_redis(),
-            _config(),
+            own_config(),
             data,
             user_id=current_user.id,
             idempotency_key=token(),
@@ -260,8 +259,3 @@ def _ask(repository: Repository, act: str, errors: dict[str, str], status: int) 
         archive_count=history.archives(Session(), repository.id, per_page=1).total,
         **_around(repository, "settings"),
     )
-
-
-def _config() -> Config:
-    found: Config = current_app.config["BORGUI"]
-    return found

@@ -4,10 +4,11 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from flask import Response, current_app, send_file
+from flask import Response, send_file
 
 from borgui import downloads
 from borgui.errors import TooMany
+from borgui.extensions import own_config
 from borgui.models import Session
 
 MOST_AT_ONCE = 4
@@ -18,7 +19,7 @@ _places = threading.BoundedSemaphore(MOST_AT_ONCE)
 
 def send_prepared(job_id: int) -> Response:
     """The file as an attachment; whole, a range of it, or 304. Raises what ``find`` does."""
-    found = downloads.find(Session(), current_app.config["BORGUI"], job_id)
+    found = downloads.find(Session(), own_config(), job_id)
     if not _places.acquire(blocking=False):
         raise TooMany("too_many_downloads", "Too many downloads at once.", retry_after=10)
     release = once(_places.release)

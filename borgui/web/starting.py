@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from flask import current_app
 from flask_login import current_user
 from redis import Redis
 
+from borgui.extensions import own_config
 from borgui.jobs import kind_of, requests
 from borgui.jobs.job import Job
 from borgui.models import Repository, Session
@@ -33,7 +33,7 @@ def start(
     return requests.start(
         Session(),
         queue,
-        current_app.config["BORGUI"],
+        own_config(),
         kind,
         repository,
         {**given, **address},

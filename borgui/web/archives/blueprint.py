@@ -8,12 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from flask import Blueprint, current_app, request, url_for
+from flask import Blueprint, request, url_for
 from pydantic import Field
 from werkzeug.datastructures import MultiDict
 
 from borgui import contents
-from borgui.config import Config
 from borgui.index import Entry, Kind
 from borgui.models import Archive, Session
 from borgui.validation import Input, PathB64, checked, to_b64
@@ -31,12 +30,6 @@ class _Place(Input):
 
 class _Selection(Input):
     path_b64: list[PathB64]
-
-
-def config() -> Config:
-    """The application's own."""
-    found: Config = current_app.config["BORGUI"]
-    return found
 
 
 def load(archive_id: int) -> Archive:

@@ -12,14 +12,13 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from borgui import contents
 from borgui.errors import Conflict
-from borgui.extensions import queue_redis
+from borgui.extensions import own_config, queue_redis
 from borgui.index import Sort
 from borgui.jobs.job import Job, Priority, Status
 from borgui.models import Archive, Session
 from borgui.web import job_line
 from borgui.web.archives.blueprint import (
     archives,
-    config,
     crumbs,
     load,
     page_number,
@@ -110,7 +109,7 @@ def start_index(archive_id: int) -> AnyResponse:
     contents.start_index(
         Session(),
         queue,
-        config(),
+        own_config(),
         archive,
         user_id=current_user.id,
         idempotency_key=token(),
@@ -144,7 +143,7 @@ def shown(
     }
     try:
         found = contents.folder(
-            config(),
+            own_config(),
             archive,
             path,
             sort=order.sort,

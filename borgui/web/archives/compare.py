@@ -11,13 +11,13 @@ from werkzeug.wrappers import Response as AnyResponse
 from borgui import contents, diffs
 from borgui.borg.differences import Change
 from borgui.errors import Conflict, NotFound
-from borgui.extensions import queue_redis
+from borgui.extensions import own_config, queue_redis
 from borgui.jobs.job import Status
 from borgui.models import Archive, Session
 from borgui.repositories import load as load_repository
 from borgui.validation import LARGEST_ID, to_b64
 from borgui.web import job_line
-from borgui.web.archives.blueprint import archives, at, config, crumbs, load, page_number, place
+from borgui.web.archives.blueprint import archives, at, crumbs, load, page_number, place
 from borgui.web.archives.browse import unlisted
 from borgui.web.layout import page
 from borgui.web.starting import start
@@ -134,7 +134,7 @@ def _told(before: Archive, after: Archive) -> dict[str, Any]:
     try:
         values["told"] = diffs.read(
             Session(),
-            config(),
+            own_config(),
             before,
             after,
             path,
@@ -151,12 +151,12 @@ def _told(before: Archive, after: Archive) -> dict[str, Any]:
 def _compared(before: Archive, after: Archive) -> dict[str, Any]:
     path = place(request.args)
     values: dict[str, Any] = {"path": path, "crumbs": crumbs(path), "found": None, "unlisted": []}
-    lacking = [each for each in (before, after) if not contents.is_indexed(config(), each)]
+    lacking = [each for each in (before, after) if not contents.is_indexed(own_config(), each)]
     if lacking:
         return {**values, "unlisted": [unlisted(each) for each in lacking]}
     try:
         found = contents.compare(
-            config(), before, after, path, page=page_number(), per_page=PER_PAGE
+            own_config(), before, after, path, page=page_number(), per_page=PER_PAGE
         )
     except Conflict as error:
         if error.code != "index_missing":

@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from borgui import contents
 from borgui.borg.selection import Selected, common_folder, stripped
 from borgui.errors import Conflict, Invalid, NotFound
-from borgui.extensions import queue_redis
+from borgui.extensions import own_config, queue_redis
 from borgui.index import Entry, Kind
 from borgui.models import Archive, Session, read_settings
 from borgui.roots import is_narrowed
@@ -19,7 +19,7 @@ from borgui.security.access import require
 from borgui.security.permissions import Permission
 from borgui.validation import to_b64
 from borgui.web import downloads
-from borgui.web.archives.blueprint import archives, config, load, place, selection
+from borgui.web.archives.blueprint import archives, load, place, selection
 from borgui.web.forms import line, ticked
 from borgui.web.layout import page
 from borgui.web.starting import start
@@ -166,7 +166,7 @@ def measured(archive: Archive, paths: Sequence[str]) -> What:
         return What([], [], archive.original_size, archive.nfiles)
     known: list[Entry] = []
     try:
-        with contents.open_index(config(), archive.repository_id) as opened:
+        with contents.open_index(own_config(), archive.repository_id) as opened:
             known.extend(opened.entry(archive.borg_id, path) for path in paths[:MEASURED])
     except (Conflict, NotFound):
         known = []

@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from borgui import contents
 from borgui.errors import Conflict, Invalid
-from borgui.extensions import queue_redis
+from borgui.extensions import own_config, queue_redis
 from borgui.index import Kind, Query
 from borgui.jobs import history, mounts
 from borgui.jobs.job import ACTIVE, Job
@@ -21,7 +21,6 @@ from borgui.repositories import load as load_repository
 from borgui.web.archives.blueprint import (
     archives,
     at,
-    config,
     crumbs,
     load,
     page_number,
@@ -107,7 +106,7 @@ def list_many() -> AnyResponse:
     """Have the contents of archives listed that are not searched yet; leads back to the search."""
     queue, asked = queue_redis(), _asked()
     for archive in _not_listed(asked)[:AT_ONCE]:
-        contents.start_index(Session(), queue, config(), archive, user_id=current_user.id)
+        contents.start_index(Session(), queue, own_config(), archive, user_id=current_user.id)
     path = place(request.form)
     if path and asked.repository:
         return redirect(at("archives.versions", path, repository_id=asked.repository.id), 303)
@@ -132,13 +131,13 @@ def versions(repository_id: int) -> Response:
         "at_once": AT_ONCE,
     }
     try:
-        found = contents.history(Session(), config(), repository_id, path)
+        found = contents.history(Session(), own_config(), repository_id, path)
     except Conflict as error:
         if error.code != "index_missing":
             raise
         return page("archives/versions.html", found=None, gone=False, **values)
     last = found.versions[-1].last
-    gone = bool(newest) and last.id != newest[0].id and contents.is_indexed(config(), newest[0])
+    gone = bool(newest) and last.id != newest[0].id and contents.is_indexed(own_config(), newest[0])
     return page("archives/versions.html", found=found, last=last, gone=gone, **values)
 
 
@@ -200,7 +199,7 @@ def _results(asked: Asked) -> dict[str, Any]:
         return values
     values["found"] = contents.search(
         Session(),
-        config(),
+        own_config(),
         asked.query,
         repository_id=asked.repository.id if asked.repository else None,
         archive=asked.archive,
@@ -228,7 +227,7 @@ def _repository_id(asked: Asked) -> int | None:
 def _not_listed(asked: Asked) -> list[Archive]:
     """Archives without an index where the search looks, the newest first."""
     if asked.archive is not None:
-        return [] if contents.is_indexed(config(), asked.archive) else [asked.archive]
+        return [] if contents.is_indexed(own_config(), asked.archive) else [asked.archive]
     wanted = (
         select(Archive)
         .join(Repository)
@@ -239,7 +238,7 @@ def _not_listed(asked: Asked) -> list[Archive]:
         wanted = wanted.where(Archive.repository_id == asked.repository.id)
     rows = Session.scalars(wanted).all()
     known = {
-        number: contents.indexed_ids(config(), number)
+        number: contents.indexed_ids(own_config(), number)
         for number in {row.repository_id for row in rows}
     }
     return [row for row in rows if row.borg_id not in known[row.repository_id]]
