@@ -3,7 +3,9 @@
 import base64
 import os
 import re
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -172,6 +174,18 @@ def test_a_selection_goes_along_without_script(operator: Someone, shelf: Shelf) 
     assert re.search(rf'value="{re.escape(b64(ODD))}"[^>]* checked', back)
     form = operator.browser("POST", f"/archives/{shelf.new}/selection", data={"path_b64": ticked})
     assert "Restore 2 selected things" in form.text
+
+
+def test_looking_on_without_script_waits_for_nobody_who_writes(
+    operator: Someone, shelf: Shelf, config: Config
+) -> None:
+    ticked = {"path_b64": [b64(ODD)]}
+    assert operator.csrf  # signed in
+    with closing(sqlite3.connect(config.data_dir / "borgui.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        for address in ("folder", "selection"):
+            path = f"/archives/{shelf.new}/{address}"
+            assert operator.browser("POST", path, data=ticked).status_code == 200
 
 
 def test_contents_that_are_not_listed(operator: Someone, shelf: Shelf) -> None:

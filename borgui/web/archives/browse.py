@@ -16,6 +16,7 @@ from borgui.extensions import own_config, queue_redis
 from borgui.index import Sort
 from borgui.jobs.job import Job, Priority, Status
 from borgui.models import Archive, Session
+from borgui.models.session import begin_reading
 from borgui.web import job_line
 from borgui.web.archives.blueprint import (
     archives,
@@ -92,6 +93,7 @@ def folder(archive_id: int) -> Response:
 @archives.post("/archives/<int:archive_id>/folder")
 def go(archive_id: int) -> Response:
     """Another folder or page with the selection kept: for browsers without script."""
+    begin_reading()  # a POST for its length alone: the database's write lock is not for it
     archive = load(archive_id)
     chosen = selection(request.form)
     kind, _, value = request.form.get("go", "").partition(":")

@@ -14,6 +14,7 @@ from borgui.errors import Conflict, Invalid, NotFound
 from borgui.extensions import own_config, queue_redis
 from borgui.index import Entry, Kind
 from borgui.models import Archive, Session, read_settings
+from borgui.models.session import begin_reading
 from borgui.roots import is_narrowed
 from borgui.security.access import require
 from borgui.security.permissions import Permission
@@ -81,6 +82,7 @@ def act_on_selection(archive_id: int) -> AnyResponse:
     if request.form.get("act") == "download":
         return _download(archive_id, paths)
     require(Permission.RUN)
+    begin_reading()  # a POST for its length alone: the database's write lock is not for it
     return _form(load(archive_id), paths, {}, {}, 200)
 
 
