@@ -22,6 +22,7 @@ from borgui.index import IndexWriter, Query
 from borgui.jobs.job import Job, Priority
 from borgui.models import Archive, Session
 from tests.valkey_server import RedisServer
+from tests.web import world
 from tests.web.world import Someone, add_repository
 
 BEGIN = datetime(2026, 11, 1, 12, tzinfo=UTC)
@@ -32,18 +33,7 @@ SECOND = {"home/ann/a.txt": (2, 15), "home/ann/b.txt": (1, 20), "home/ann/c.txt"
 
 
 def add_archive(repository: int, name: str, day: int, **values: Any) -> int:
-    row = Archive(
-        repository_id=repository,
-        name=name,
-        borg_id=f"{repository}{name}".encode().hex().ljust(64, "0"),
-        start=BEGIN + day * DAY,
-        **values,
-    )
-    Session.add(row)
-    Session.commit()
-    number = row.id
-    Session.remove()
-    return number
+    return world.add_archive(repository, name, start=BEGIN + day * DAY, **values)
 
 
 def put_index(config: Config, archive_id: int, files: dict[str, tuple[int, int]]) -> None:

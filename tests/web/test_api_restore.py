@@ -9,17 +9,8 @@ from flask import Flask
 from borgui.config import Config
 from borgui.jobs.job import Job, Priority, Status
 from borgui.jobs.restore import RestoreJob
-from borgui.models import Archive, Session, now
-from tests.web.world import Someone, add_job, add_repository
-
-
-def add_archive(repository: int, name: str = "photos-1") -> int:
-    row = Archive(repository_id=repository, name=name, borg_id=name * 4, start=now())
-    Session.add(row)
-    Session.commit()
-    number = row.id
-    Session.remove()
-    return number
+from borgui.models import Session
+from tests.web.world import Someone, add_archive, add_job, add_repository
 
 
 @pytest.fixture

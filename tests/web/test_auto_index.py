@@ -17,7 +17,7 @@ from borgui.jobs.kind import Context
 from borgui.models import Archive, Repository, Session, now
 from borgui.models.setting import Settings
 from borgui.security import keys
-from tests.web.world import add_job, add_user
+from tests.web.world import add_archive, add_job, add_user
 
 
 @pytest.fixture
@@ -29,10 +29,7 @@ def given(app: Flask, config: Config) -> Context:
 @pytest.fixture
 def archive(given: Context, repository: int) -> int:
     """Made since the repository is known here, by a backup whose row is gone."""
-    row = Archive(repository_id=repository, borg_id="a" * 64, name="one", start=now())
-    Session.add(row)
-    Session.commit()
-    return row.id
+    return add_archive(repository)
 
 
 def considered(given: Context, redis: Redis) -> int | None:

@@ -15,8 +15,9 @@ from borgui.config import Config
 from borgui.diff_file import DiffWriter
 from borgui.jobs import kind_of
 from borgui.jobs.job import Job, Status
-from borgui.models import Archive, Session, now
+from borgui.models import Session, now
 from borgui.validation import to_b64
+from tests.web import world
 from tests.web.world import Someone, add_job, add_repository
 
 ROW = kind_of("diff").row
@@ -35,17 +36,7 @@ FOUND = [
 
 
 def add_archive(repository: int, name: str, days: int) -> int:
-    row = Archive(
-        repository_id=repository,
-        borg_id=name.encode().hex().ljust(64, "0"),
-        name=name,
-        start=now() - timedelta(days=days),
-    )
-    Session.add(row)
-    Session.commit()
-    number = row.id
-    Session.remove()
-    return number
+    return world.add_archive(repository, name, start=now() - timedelta(days=days))
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from borgui import downloads
 from borgui.config import Config
 from borgui.jobs import kind_of
 from borgui.jobs.job import Job, Status
-from borgui.models import Archive, Session, now
+from borgui.models import Session, now
 from borgui.validation import to_b64
-from tests.web.world import Someone, add_job, add_repository
+from tests.web.world import Someone, add_archive, add_job, add_repository
 
 ROW = kind_of("download").row
 
@@ -21,12 +21,7 @@ ROW = kind_of("download").row
 @pytest.fixture
 def archive(repository: int) -> int:
     """An archive of ``photos``; its id."""
-    row = Archive(repository_id=repository, borg_id="ab" * 32, name="photos-1", start=now())
-    Session.add(row)
-    Session.commit()
-    number = row.id
-    Session.remove()
-    return number
+    return add_archive(repository)
 
 
 @pytest.fixture

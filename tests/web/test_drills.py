@@ -11,20 +11,10 @@ from borgui.borg.display import printable_path
 from borgui.jobs import dashboard
 from borgui.jobs.drill import DrillJob
 from borgui.jobs.job import Job, Status
-from borgui.models import Archive, Session, now
-from tests.web.world import Someone, add_job, add_repository
+from borgui.models import Session, now
+from tests.web.world import Someone, add_archive, add_job, add_repository
 
 PROOF = {"nfiles": 200, "restored_size": 1_500_000, "compared_with_source": 150}
-
-
-def add_archive(repository: int, name: str = "photos-1", **values: Any) -> int:
-    row = Archive(**{"name": name, "borg_id": name * 4, "start": now(), **values},
-                  repository_id=repository)  # fmt: skip
-    Session.add(row)
-    Session.commit()
-    number = row.id
-    Session.remove()
-    return number
 
 
 def add_drill(repository: int, status: Status = Status.COMPLETED, **values: Any) -> int:

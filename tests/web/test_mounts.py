@@ -17,7 +17,7 @@ from borgui.jobs.kind import Context
 from borgui.jobs.lanes import Lanes, lane_of, occupied, reason_to_wait
 from borgui.models import Archive, Repository, Session, Settings, now
 from borgui.security import keys as security_keys
-from tests.web.world import Someone, add_job
+from tests.web.world import Someone, add_archive, add_job
 
 KIND = kind_of("mount")
 PLACE = "/data/mounts/photos-1-7"
@@ -26,12 +26,7 @@ PLACE = "/data/mounts/photos-1-7"
 @pytest.fixture
 def archive(repository: int) -> int:
     """An archive of ``photos``; its id."""
-    row = Archive(repository_id=repository, borg_id="ab" * 32, name="photos <1>", start=now())
-    Session.add(row)
-    Session.commit()
-    number = row.id
-    Session.remove()
-    return number
+    return add_archive(repository, "photos <1>")
 
 
 @pytest.fixture

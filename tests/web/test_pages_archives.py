@@ -19,7 +19,8 @@ from borgui.index import IndexWriter
 from borgui.jobs import kind_of
 from borgui.jobs.job import Job, Status
 from borgui.jobs.restore import RestoreJob
-from borgui.models import Archive, Session, now
+from borgui.models import Session, now
+from tests.web import world
 from tests.web.world import Someone, add_job, add_repository
 
 ODD = os.fsdecode(b"home/anna/m\xfcsic.flac")
@@ -49,23 +50,9 @@ def listed(path: Path, borg_id: str, entries: dict[str, Attributes]) -> None:
 
 def add_archive(repository: int, borg_id: str, days: int, **values: Any) -> int:
     start = now() - timedelta(days=days)
-    row = Archive(
-        **{
-            "repository_id": repository,
-            "borg_id": borg_id,
-            "name": f"anna-{days}",
-            "start": start,
-            "end": start + timedelta(seconds=72),
-            "nfiles": 5,
-            "original_size": 12_345_678,
-            **values,
-        }
-    )
-    Session.add(row)
-    Session.commit()
-    number = row.id
-    Session.remove()
-    return number
+    facts = {"end": start + timedelta(seconds=72), "nfiles": 5, "original_size": 12_345_678}
+    more = {"borg_id": borg_id, "start": start, **facts, **values}
+    return world.add_archive(repository, f"anna-{days}", **more)
 
 
 OLD_CONTENTS = {

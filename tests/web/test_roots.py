@@ -12,25 +12,16 @@ from flask import Flask
 
 from borgui import folders, live, queueing
 from borgui.config import Config
-from borgui.models import Archive, Repository, Session, now, read_settings
+from borgui.models import Repository, Session, read_settings
 from borgui.models.setting import write_settings
 from borgui.runner.quick import folder
-from tests.web.world import Someone, add_repository
+from tests.web.world import Someone, add_archive, add_repository
 
 
 def narrow(**roots: list[str]) -> None:
     write_settings(Session(), {f"{name}_roots": paths for name, paths in roots.items()})
     Session.commit()
     Session.remove()
-
-
-def add_archive(repository: int) -> int:
-    row = Archive(repository_id=repository, borg_id="00", name="one", start=now())
-    Session.add(row)
-    Session.commit()
-    number = row.id
-    Session.remove()
-    return number
 
 
 def b64(path: bytes) -> str:

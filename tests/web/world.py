@@ -1,5 +1,6 @@
 """People, rows and browsers for the tests of the web."""
 
+import hashlib
 import re
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +14,7 @@ from werkzeug.test import TestResponse
 from borgui.jobs import kind_of
 from borgui.jobs.backup import BackupJob
 from borgui.jobs.job import Job
-from borgui.models import Repository, Session, User
+from borgui.models import Archive, Repository, Session, User, now
 
 PASSWORD = "correct horse battery"
 HASH = generate_password_hash(PASSWORD, "scrypt:1024:8:1")
@@ -86,11 +87,7 @@ def sign_in(client: FlaskClient, username: str, password: str = PASSWORD) -> Tes
 def add_user(username: str, role: str) -> int:
     """A row; returns its id."""
     user = User(username=username, password_hash=HASH, role=role)
-    Session.add(user)
-    Session.commit()
-    number = user.id
-    Session.remove()
-    return number
+    return _added(user)
 
 
 def add_repository(name: str, **values: Any) -> int:
@@ -108,19 +105,35 @@ def add_repository(name: str, **values: Any) -> int:
             **values,
         }
     )
-    Session.add(row)
-    Session.commit()
-    number = row.id
-    Session.remove()
-    return number
+    return _added(row)
 
 
 def add_job(row: type[Job] | None = None, **values: Any) -> int:
     """A row of a job, of a backup if nothing else is said; returns its id."""
     row = row or (kind_of(values["kind"]).row if "kind" in values else BackupJob)
     job = row(**{"machine": "local", "repository_name": "photos", **values})
-    Session.add(job)
+    return _added(job)
+
+
+def add_archive(repository: int, name: str = "photos-1", **values: Any) -> int:
+    """An archive of a repository; returns its id."""
+    borg_id = hashlib.sha256(f"{repository} {name}".encode()).hexdigest()
+    return _added(
+        Archive(
+            **{
+                "repository_id": repository,
+                "name": name,
+                "borg_id": borg_id,
+                "start": now(),
+                **values,
+            }
+        )
+    )
+
+
+def _added(row: Any) -> int:
+    Session.add(row)
     Session.commit()
-    number = job.id
+    number: int = row.id
     Session.remove()
     return number
