@@ -2,7 +2,6 @@
 
 from typing import Annotated, Any, Literal
 
-from flask import current_app
 from flask_login import current_user
 from pydantic import Field
 
@@ -18,10 +17,9 @@ from borgui.api.incoming import Flag, Paged, idempotency_key, read_body, read_qu
 from borgui.api.kinds import Start, started
 from borgui.borg.differences import Change, Difference
 from borgui.borg.display import printable_path
-from borgui.config import Config
 from borgui.contents import LONGEST_PATH, load_archive
 from borgui.errors import Conflict, Invalid
-from borgui.extensions import queue_redis
+from borgui.extensions import own_config, queue_redis
 from borgui.index import Counts, Entry, Sort
 from borgui.jobs.job import Priority
 from borgui.jobs.view import iso
@@ -85,7 +83,7 @@ def archive_index(archive_id: int) -> tuple[dict[str, Any], int, dict[str, str]]
     job = contents.start_index(
         Session(),
         queue,
-        _config(),
+        own_config(),
         load_archive(Session(), archive_id),
         user_id=current_user.id,
         idempotency_key=key,
@@ -105,7 +103,7 @@ def archive_entries(archive_id: int) -> dict[str, Any]:
     asked = read_query(FolderQuery)
     path = asked.checked_path()
     found = contents.folder(
-        _config(),
+        own_config(),
         load_archive(Session(), archive_id),
         path,
         sort=Sort(asked.sort),
@@ -138,7 +136,7 @@ def archive_diff(archive_id: int, other_id: int) -> dict[str, Any]:
     if asked.change is not None:
         raise Invalid({"change": "It limits what contents=true answers."})
     found = contents.compare(
-        _config(),
+        own_config(),
         before,
         after,
         path,
@@ -163,7 +161,7 @@ def archive_diff(archive_id: int, other_id: int) -> dict[str, Any]:
 def _contents(asked: DiffQuery, before: Archive, after: Archive, path: str) -> dict[str, Any]:
     found = diffs.read(
         Session(),
-        _config(),
+        own_config(),
         before,
         after,
         path,
@@ -256,8 +254,3 @@ def _counts(counts: Counts) -> dict[str, int]:
         "added_size": counts.added_size,
         "removed_size": counts.removed_size,
     }
-
-
-def _config() -> Config:
-    config: Config = current_app.config["BORGUI"]
-    return config

@@ -3,7 +3,6 @@
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from flask import current_app
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from borgui import contents
@@ -12,9 +11,9 @@ from borgui.api.archives import Inside, archive_fields, entry_fields
 from borgui.api.blueprint import api, describes
 from borgui.api.incoming import Number, Paged, read_query
 from borgui.borg.display import printable_path
-from borgui.config import Config
 from borgui.contents import load_archive
 from borgui.errors import Invalid
+from borgui.extensions import own_config
 from borgui.index import Kind, Query
 from borgui.models import Session
 from borgui.repositories import load as load_repository
@@ -97,7 +96,7 @@ def archive_versions(archive_id: int) -> dict[str, Any]:
     if not path:
         raise Invalid({"path": "Give the path of a file or a folder."})
     archive = load_archive(Session(), archive_id)
-    found = contents.history(Session(), _config(), archive.repository_id, path)
+    found = contents.history(Session(), own_config(), archive.repository_id, path)
     first = (asked.page - 1) * asked.per_page
     return {
         "repository_id": archive.repository_id,
@@ -124,7 +123,7 @@ def archives_search() -> dict[str, Any]:
             raise Invalid({"archive_id": "This repository has no such archive."})
     found = contents.search(
         Session(),
-        _config(),
+        own_config(),
         query,
         repository_id=asked.repository_id,
         archive=archive,
@@ -160,8 +159,3 @@ def _found(found: contents.Found) -> dict[str, Any]:
         **path_fields("path", found.path),
         "versions": [_version(each) for each in found.versions],
     }
-
-
-def _config() -> Config:
-    config: Config = current_app.config["BORGUI"]
-    return config

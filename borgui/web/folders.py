@@ -4,10 +4,9 @@ import base64
 import os
 from collections.abc import Sequence
 
-from flask import Blueprint, Response, current_app, request
+from flask import Blueprint, Response, request
 
-from borgui.config import Config
-from borgui.extensions import clients
+from borgui.extensions import clients, own_config
 from borgui.folders import Purpose, is_shown, list_folder, roots_of
 from borgui.models import Session
 from borgui.roots import is_inside
@@ -43,8 +42,7 @@ def pick() -> Response:
     start = _start(roots)
     given = request.args.get("path_b64") or (to_b64(start) if start else None)
     path = checked(Where, {"path_b64": given}).path_b64 if given else None
-    config: Config = current_app.config["BORGUI"]
-    found = list_folder(clients().queue, clients().patient, config.machine, path, roots=roots)
+    found = list_folder(clients().queue, clients().patient, own_config().machine, path, roots=roots)
     shown = os.fsdecode(base64.b64decode(found["path_b64"]))
     return page(
         "folders/_picker.html",
@@ -53,7 +51,6 @@ def pick() -> Response:
         is_odd=is_odd(shown) or shown != shown.strip(),
         is_open=is_inside(shown, roots),
         into=into,
-        is_step="step" in request.args,
     )
 
 
