@@ -1,14 +1,16 @@
 """gunicorn around the application, run inside a process of ours."""
 
 import os
+import socket
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import Any
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.sock import create_sockets
-from gunicorn.workers.gthread import ThreadWorker
+from gunicorn.workers.gthread import _DEFER, ThreadWorker
 
 from borgui.config import Config
 
@@ -58,6 +60,20 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     _asked_at: float | None = None
 
+    def enqueue_req(self, conn: Any) -> None:
+        """Give a connection a thread as soon as something has come on it.
+
+        gunicorn gives a new one a thread at once, and that waits for five seconds: sixteen that say
+        nothing, as browsers open them in advance, kept everyone else waiting.
+        """
+        if conn.initialized or conn.data_ready or _has_come(conn.sock):
+            conn.data_ready = True
+            super().enqueue_req(conn)
+            return
+        nothing: Future[Any] = Future()
+        nothing.set_result(_DEFER)  # as that thread would answer in the end
+        self.finish_request(conn, nothing)
+
     def handle_request(self, req: Any, conn: Any) -> bool:
         """Answer, and remember when."""
         if not req.path.endswith(HEALTH):
@@ -75,6 +91,17 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         if self.rest is not None and self._asked_at is not None and self.nr_conns == 0:
             self.has_rested = time.monotonic() - self._asked_at > self.rest
         return not self.has_rested
+
+
+def _has_come(connection: socket.socket) -> bool:
+    """Whether a read would not wait: there is something, or the other side has gone."""
+    try:
+        connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True  # who reads in earnest is told the same
+    return True
 
 
 def serving(app: Flask, config: Config, rest: float | None = None) -> Callable[[], bool]:
