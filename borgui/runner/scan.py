@@ -4,7 +4,6 @@ import os
 import stat
 import threading
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -148,9 +147,12 @@ class Walk:
         try:
             with os.scandir(folder) as entries:
                 for entry in entries:
-                    with suppress(FileNotFoundError):
-                        if self._take(entry.path, entry.stat(follow_symlinks=False), counter):
-                            folders.append(entry.path)
+                    try:
+                        found = entry.stat(follow_symlinks=False)
+                    except FileNotFoundError:
+                        continue
+                    if self._take(entry.path, found, counter):
+                        folders.append(entry.path)
         except OSError:
             return folders  # borg warns and goes on
         return folders
