@@ -3,16 +3,22 @@
 import contextlib
 import os
 import shutil
+import statistics
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
+
+from tests.bench.figures import Figure
 
 PASSPHRASE = "s3cret phrase"
 ENCRYPTION = "repokey-blake2"
 COMPRESSION = "lz4"
 """The same for both sides, so that both do the same work."""
+
+Pair = tuple[float, float]
+"""Seconds of the product and of raw borg."""
 
 
 class RawBorg:
@@ -79,3 +85,26 @@ class RawBorg:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,  # of init: a page of advice
         )
+
+
+class Yardstick:
+    """Raw borg before and after everything that is held against it, and against their mean: the
+    machine's own speed comes and goes within a minute."""
+
+    def __init__(self, run: Callable[[], float]) -> None:
+        """``run``: raw borg's own way; answers its seconds."""
+        self._run = run
+        self._before = run()
+
+    def hold(self, ours: Callable[[], float]) -> Pair:
+        """Run ``ours``, which answers its seconds, then raw borg."""
+        seconds = ours()
+        before, self._before = self._before, self._run()
+        return seconds, statistics.mean((before, self._before))
+
+
+def ratios(name: str, pairs: list[Pair], bound: float) -> Figure:
+    """How much longer the product took; its name says how long raw borg did."""
+    seconds = statistics.median(theirs for _, theirs in pairs)
+    values = [ours / theirs for ours, theirs in pairs]
+    return Figure(f"{name} (raw {seconds:.2f} s)", values, "x", bound)

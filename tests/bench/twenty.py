@@ -1,12 +1,13 @@
 """Twenty repositories backed up at once by two workers, against raw borg two at a time."""
 
 import contextlib
+import functools
 import http.client
 import json
+import re
 import selectors
 import shutil
 import socket
-import statistics
 import threading
 import time
 from collections.abc import Iterator
@@ -17,29 +18,26 @@ from pathlib import Path
 from tests.bench import observe, sources
 from tests.bench.browser import Browser
 from tests.bench.figures import Bench, Figure
-from tests.bench.raw import RawBorg
+from tests.bench.raw import Pair, RawBorg, Yardstick, ratios
 from tests.integration.product import Product, running
 
 REPOSITORIES = 20
 BROWSERS = 20
 FILES = 4_000
+_LENGTH = re.compile(rb"Content-Length: (\d+)")
 
 
 @dataclass
 class _Found:
-    """Of one of the two: ratios, and the milliseconds of each POST and poll."""
+    """Of one of the two: seconds, and the milliseconds of each POST and poll."""
 
-    ratios: list[float] = field(default_factory=list)
+    pairs: list[Pair] = field(default_factory=list)
     posts: list[float] = field(default_factory=list)
     polls: list[float] = field(default_factory=list)
 
 
 def measure(bench: Bench) -> Iterator[Figure]:
-    """In peace, and while browsers poll the list of jobs every second.
-
-    The machine's own speed comes and goes within a minute, so each is held against the mean of
-    raw borg right before it and right after.
-    """
+    """In peace, and while browsers poll the list of jobs every second."""
     files = 400 if bench.quick else FILES
     source = bench.folder / "source"
     sources.tiny(source)
@@ -52,20 +50,23 @@ def measure(bench: Bench) -> Iterator[Figure]:
             for number in range(REPOSITORIES)
         ]
         found = {polled: _Found() for polled in (False, True)}
-        before = _raw(raw, paths, source, files)
-        for _ in bench.times(7, 1):
+
+        def ours(polled: bool) -> float:
+            _renew(source, files)
+            browsers = _browsers(product, found[polled].polls)
+            with browsers if polled else contextlib.nullcontext():
+                seconds, answered = _ours(product, rows, ids)
+            found[polled].posts += answered
+            return seconds
+
+        yardstick = Yardstick(lambda: _raw(raw, paths, source, files))
+        for _ in bench.times(11, 1):
             for polled, each in found.items():
-                _renew(source, files)
-                with _browsers(product, each.polls) if polled else contextlib.nullcontext():
-                    seconds, answered = _ours(product, rows, ids)
-                after = _raw(raw, paths, source, files)
-                each.ratios.append(seconds / statistics.mean((before, after)))
-                each.posts += answered
-                before = after
+                each.pairs.append(yardstick.hold(functools.partial(ours, polled)))
         rows.close()
     for polled, each in found.items():
         when = ", 20 browsers poll" if polled else ""
-        yield Figure(f"20 repositories, 2 workers{when}", each.ratios, "x", 1.15)
+        yield ratios(f"20 repositories, 2 workers{when}", each.pairs, 1.15)
         yield Figure(f"  a POST then{when}", each.posts, "ms", 200, worst=True)
         if each.polls:
             yield Figure("  a poll then", each.polls, "ms")
@@ -141,24 +142,75 @@ def _request(product: Product, repository: int) -> bytes:
 
 @contextlib.contextmanager
 def _browsers(product: Product, polls: list[float]) -> Iterator[None]:
-    """Browsers that ask for the list of what runs, each once a second."""
+    """Browsers that ask for the list of what runs, each a second after its last answer.
+
+    One thread plays them all, for the same reason.
+    """
+    first = Browser(product)
+    first.get("/")  # here the session has its last cookie; those who come back send it
+    request = "\r\n".join(
+        (
+            "GET /jobs/active HTTP/1.1",
+            f"Host: 127.0.0.1:{product.port}",
+            f"Cookie: {first.cookie}",
+            "HX-Request: true",
+            "\r\n",
+        )
+    )
+    first.close()
+    address = ("127.0.0.1", product.port)
+    browsers = [_Polling(address, request.encode(), n / BROWSERS) for n in range(BROWSERS)]
     stop = threading.Event()
-    cookie = Browser(product).cookie
 
-    def poll(number: int) -> None:
-        browser = Browser(product, cookie)
-        stop.wait(number / BROWSERS)
-        while not stop.is_set():
-            polls.append(browser.seconds("/jobs/active", **{"HX-Request": "true"}) * 1000)
-            stop.wait(1)
-        browser.close()
+    def poll() -> None:
+        with selectors.DefaultSelector() as selector:
+            for each in browsers:
+                selector.register(each.connection, selectors.EVENT_READ, each)
+            while not stop.is_set():
+                moment = time.monotonic()
+                for each in browsers:
+                    each.ask(moment)
+                for key, _ in selector.select(0.01):
+                    polls.extend(key.data.take())
 
-    threads = [threading.Thread(target=poll, args=(number,)) for number in range(BROWSERS)]
-    for thread in threads:
-        thread.start()
+    thread = threading.Thread(target=poll)
+    thread.start()
     try:
         yield
     finally:
         stop.set()
-        for thread in threads:
-            thread.join()
+        thread.join()
+        for each in browsers:
+            each.connection.close()
+
+
+class _Polling:
+    """A kept connection on which the same is asked again and again."""
+
+    def __init__(self, address: tuple[str, int], request: bytes, wait: float) -> None:
+        """``wait``: seconds until it asks first."""
+        self.connection = socket.create_connection(address)
+        self._request = request
+        self._due = time.monotonic() + wait
+        self._sent: float | None = None
+        self._answer = b""
+
+    def ask(self, moment: float) -> None:
+        """Send the request if it is time and there is none under way."""
+        if self._sent is None and moment >= self._due:
+            self._sent, self._answer = moment, b""
+            self.connection.sendall(self._request)
+
+    def take(self) -> Iterator[float]:
+        """Read what is there; the milliseconds the answer took, once it is whole."""
+        self._answer += self.connection.recv(1 << 16)
+        head, _, body = self._answer.partition(b"\r\n\r\n")
+        length = _LENGTH.search(head)
+        if length is None or len(body) < int(length[1]):
+            return
+        assert head.startswith(b"HTTP/1.1 200"), head
+        assert b"Set-Cookie" not in head, head
+        assert self._sent is not None
+        moment = time.monotonic()
+        yield (moment - self._sent) * 1000
+        self._sent, self._due = None, moment + 1
