@@ -112,11 +112,12 @@ def bearer_token(request: Request) -> str | None:
 
 def of_token(token: str) -> Person | None:
     """The owner of a token that has not expired."""
-    row = _BY_TOKEN.first(engine(), digest=tokens.digest(token))
+    digest = tokens.digest(token)
+    row = _BY_TOKEN.first(engine(), digest=digest)
     if row is None:
         return None
     token_id, expires_at, last_used_at = row[3:6]
     if expires_at is not None and expires_at <= now():
         return None
-    tokens.note_use(engine(), token_id, last_used_at)
+    tokens.note_use(engine(), digest, last_used_at)
     return Person(row[0], row[1], Role(row[2]), token_id=token_id)

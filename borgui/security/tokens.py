@@ -3,6 +3,7 @@
 import hashlib
 import logging
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -18,6 +19,9 @@ LOGIN_NAME = "Sign-in"
 """Of a token that stands for a session: one made with name and password."""
 LOGIN_LIFETIME = timedelta(days=30)
 NOTE_USE_EVERY = timedelta(minutes=1)
+TRY_SECONDS = 1.0
+_next_try: dict[str, float] = {}
+"""By the digest of a token that counts, when this process may note its use (monotonic)."""
 
 log = logging.getLogger("borgui.security")
 
@@ -61,7 +65,7 @@ def of_user(session: Session, user_id: int) -> list[Token]:
     return list(session.scalars(statement))
 
 
-def note_use(engine: Engine, token_id: int, last_used_at: datetime | None) -> None:
+def note_use(engine: Engine, token_digest: str, last_used_at: datetime | None) -> None:
     """Remember that a token was used, at most once a minute.
 
     Of its own connection and without waiting: the request that brought the token must not fail,
@@ -70,14 +74,17 @@ def note_use(engine: Engine, token_id: int, last_used_at: datetime | None) -> No
     moment = now()
     if last_used_at is not None and moment - last_used_at < NOTE_USE_EVERY:
         return
+    if time.monotonic() < _next_try.get(token_digest, 0.0):
+        return  # of many requests at once, one is enough
+    _next_try[token_digest] = time.monotonic() + TRY_SECONDS
     try:
         with _impatient(engine) as connection:
             connection.execute(
-                update(Token).where(Token.id == token_id).values(last_used_at=moment)
+                update(Token).where(Token.digest == token_digest).values(last_used_at=moment)
             )
             connection.commit()
     except OperationalError as error:
-        log.info("the use of token %s was not noted: %s", token_id, error.orig)
+        log.info("the use of a token was not noted: %s", error.orig)
 
 
 @contextmanager

@@ -60,7 +60,7 @@ def measure(bench: Bench) -> Iterator[Figure]:
             return seconds
 
         yardstick = Yardstick(lambda: _raw(raw, paths, source, files))
-        for _ in bench.times(11, 1):
+        for _ in bench.times(7, 1):
             for polled, each in found.items():
                 each.pairs.append(yardstick.hold(functools.partial(ours, polled)))
         rows.close()

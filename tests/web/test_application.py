@@ -227,6 +227,20 @@ def test_the_use_of_a_token_is_noted_at_most_once_a_minute(viewer: Someone) -> N
     assert used() == first
 
 
+def test_of_many_requests_at_once_one_tries_to_note_the_use_of_their_token(
+    config: Config, viewer: Someone, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "borgui.security")
+    other = sqlite3.connect(config.data_dir / "borgui.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    try:
+        for _ in range(5):
+            assert viewer.api("GET", "/api/jobs").status_code == 200
+    finally:
+        other.close()
+    assert caplog.text.count("was not noted: database is locked") == 1
+
+
 def test_an_expired_token_opens_nothing(viewer: Someone) -> None:
     from datetime import timedelta
 
