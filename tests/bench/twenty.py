@@ -144,7 +144,7 @@ def _request(product: Product, repository: int) -> bytes:
 def _browsers(product: Product, polls: list[float]) -> Iterator[None]:
     """Browsers that ask for the list of what runs, each a second after its last answer.
 
-    One thread plays them all, for the same reason.
+    One thread plays them all: twenty would take processor time that counts against the product.
     """
     first = Browser(product)
     first.get("/")  # here the session has its last cookie; those who come back send it
@@ -173,15 +173,15 @@ def _browsers(product: Product, polls: list[float]) -> Iterator[None]:
                 for key, _ in selector.select(0.01):
                     polls.extend(key.data.take())
 
-    thread = threading.Thread(target=poll)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
-        for each in browsers:
-            each.connection.close()
+    with ThreadPoolExecutor(1) as pool:
+        polling = pool.submit(poll)
+        try:
+            yield
+        finally:
+            stop.set()
+            polling.result()  # raises what went wrong: without polls it would be the other figure
+            for each in browsers:
+                each.connection.close()
 
 
 class _Polling:
@@ -203,7 +203,9 @@ class _Polling:
 
     def take(self) -> Iterator[float]:
         """Read what is there; the milliseconds the answer took, once it is whole."""
-        self._answer += self.connection.recv(1 << 16)
+        data = self.connection.recv(1 << 16)
+        assert data, "the connection was closed"
+        self._answer += data
         head, _, body = self._answer.partition(b"\r\n\r\n")
         length = _LENGTH.search(head)
         if length is None or len(body) < int(length[1]):
