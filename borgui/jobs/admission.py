@@ -12,6 +12,7 @@ from redis import Redis, RedisError
 from sqlalchemy import CursorResult, select, update
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.attributes import set_committed_value
 
 from borgui import live, queueing
 from borgui.borg.commands import CommandError
@@ -290,16 +291,27 @@ def _carry_out(context: Context, plan: _Plan) -> list[tuple[Job, str]]:
         else:
             if sealed is not None:
                 admitted.append((job, sealed))
-    for job, reason in plan.reasons:
-        _tell_reason(session, job, reason)
+    _tell_reasons(session, plan.reasons)
     session.commit()
     return admitted
 
 
-def _tell_reason(session: Session, job: Job, reason: str) -> None:
-    """To a job that still waits."""
-    still = (Job.id == job.id, Job.status == Status.PENDING, Job.admitted_at.is_(None))
-    session.execute(update(Job).where(*still).values(wait_reason=reason))
+def _tell_reasons(session: Session, reasons: list[tuple[Job, str]]) -> None:
+    """To jobs that still wait. Many wait for the same: told one by one, twenty would keep who
+    starts the next from the write lock for 8 ms."""
+    told: dict[str, list[Job]] = {}
+    for job, reason in reasons:
+        told.setdefault(reason, []).append(job)
+    for reason, jobs in told.items():
+        waiting = (Job.status == Status.PENDING, Job.admitted_at.is_(None))
+        session.execute(
+            update(Job)
+            .where(Job.id.in_([job.id for job in jobs]), *waiting)
+            .values(wait_reason=reason)
+            .execution_options(synchronize_session=False)
+        )
+        for job in jobs:
+            set_committed_value(job, "wait_reason", reason)
 
 
 def _fail(session: Session, job: Job, error: Exception) -> None:

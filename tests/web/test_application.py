@@ -2,6 +2,8 @@
 
 import re
 import sqlite3
+import threading
+import time
 from dataclasses import replace
 
 import pytest
@@ -9,7 +11,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import Engine
 
-from borgui import LARGEST_BODY, create_app
+from borgui import LARGEST_BODY, create_app, extensions
 from borgui.config import Config
 from borgui.models import Session, Token
 from borgui.security import tokens
@@ -274,3 +276,60 @@ def test_signing_in_twice_in_one_browser_is_no_mistake(client: FlaskClient, app:
     add_user("ann", "viewer")
     sign_in(client, "ann")
     assert client.get("/login").status_code == 303
+
+
+def test_who_starts_something_has_a_turn_until_its_request_ends(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(extensions, "TURN_SECONDS", 30)
+    begun, ended = threading.Event(), threading.Event()
+    order: list[str] = []
+
+    def second() -> None:
+        with app.test_request_context("/"):
+            begun.set()
+            extensions.queue_redis()
+            order.append("second")
+        ended.set()
+
+    with app.test_request_context("/"):
+        extensions.queue_redis()
+        extensions.queue_redis()  # its own turn is no hindrance
+        threading.Thread(target=second, daemon=True).start()
+        assert begun.wait(10)
+        assert not ended.wait(0.3)
+        order.append("first")
+    assert ended.wait(10)
+    assert order == ["first", "second"]
+
+
+def test_nobody_waits_long_for_a_turn(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(extensions, "TURN_SECONDS", 0.05)
+    done = threading.Event()
+
+    def second() -> None:
+        with app.test_request_context("/"):
+            extensions.queue_redis()
+        done.set()
+
+    with app.test_request_context("/"):
+        extensions.queue_redis()
+        threading.Thread(target=second, daemon=True).start()
+        assert done.wait(10)
+
+
+def test_a_turn_ends_with_a_request_that_fails(
+    operator: Someone, repository: int, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the next would wait for it in vain."""
+    monkeypatch.setattr(extensions, "TURN_SECONDS", 20)
+    began = time.monotonic()
+    wrong = [{"repository_id": 999}, {"repository_id": repository, "priority": "no"}]
+    for body in (*wrong, {"repository_id": repository}):
+        answer = operator.api("POST", "/api/backup/run", json=body)
+    assert answer.status_code == 202
+    redis_server.stop()
+    assert operator.api("POST", "/api/backup/run", json=body).status_code == 503
+    redis_server.start()
+    assert operator.api("POST", "/api/backup/run", json=body).status_code == 202
+    assert time.monotonic() - began < extensions.TURN_SECONDS

@@ -511,6 +511,25 @@ def test_a_machine_whose_workers_are_gone_is_given_nothing(given: Context, queue
     assert job.admitted_at is not None, "as many as are configured, where it does not say"
 
 
+def test_jobs_that_wait_for_the_same_are_told_by_one_statement(
+    given: Context, queue: Redis
+) -> None:
+    """Each statement is time for which the write lock is kept from who starts the next."""
+    jobs = [add(repository(f"r{number}")) for number in range(6)]
+    told: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_more: Any) -> None:
+        if "SET wait_reason" in statement:
+            told.append(statement)
+
+    event.listen(database.engine(), "before_cursor_execute", note)
+    assert admit(given, queue) == [job.id for job in jobs[:2]]
+    assert [job.wait_reason for job in jobs[2:]] == ["waits for a free worker (2 of 2 busy)"] * 4
+    assert admit(given, queue) == []
+    assert len(told) == 1
+    assert [fresh(job).wait_reason for job in jobs] == [None] * 2 + [jobs[2].wait_reason] * 4
+
+
 @pytest.mark.parametrize("cancelled", [False, True])
 def test_what_a_silent_machine_has_not_fetched_waits_again(
     given: Context, queue: Redis, cancelled: bool
