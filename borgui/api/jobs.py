@@ -118,8 +118,9 @@ def job_free_lane(job_id: int) -> dict[str, Any]:
     """Let other jobs have the repository that the job of a silent machine keeps reserved, although
     borg may still run there. 409 when none is reserved, or when the machine answers again."""
     read_body(Nothing)
+    queue = queue_redis()
     job = load_job(job_id)
-    freeing.free_lane(Session(), queue_redis(), job, by=current_user.username)
+    freeing.free_lane(Session(), queue, job, by=current_user.username)
     return one_job(job)
 
 

@@ -303,10 +303,10 @@ def _tell_reasons(session: Session, reasons: list[tuple[Job, str]]) -> None:
     for job, reason in reasons:
         told.setdefault(reason, []).append(job)
     for reason, jobs in told.items():
-        waiting = (Job.status == Status.PENDING, Job.admitted_at.is_(None))
+        still = (Job.status == Status.PENDING, Job.admitted_at.is_(None))
         session.execute(
             update(Job)
-            .where(Job.id.in_([job.id for job in jobs]), *waiting)
+            .where(Job.id.in_([job.id for job in jobs]), *still)
             .values(wait_reason=reason)
             .execution_options(synchronize_session=False)
         )

@@ -194,14 +194,15 @@ def forget_form(repository_id: int) -> Response:
 @repositories.post("/<int:repository_id>/forget")
 def forget(repository_id: int) -> AnyResponse:
     """Take it off the list, or delete borg's data with it; either way its name has been typed."""
+    queue = queue_redis() if ticked("delete_data") else None
     repository = domain.load(Session(), repository_id)
     if line("confirm") != repository.name.strip():
         wrong = {"confirm": "This is not the repository's name. Nothing was changed."}
-        return _ask(repository, "delete" if ticked("delete_data") else "forget", wrong, 422)
-    if ticked("delete_data"):
+        return _ask(repository, "delete" if queue is not None else "forget", wrong, 422)
+    if queue is not None:
         job = domain.delete_data(
             Session(),
-            queue_redis(),
+            queue,
             repository,
             user_id=current_user.id,
             idempotency_key=token(),

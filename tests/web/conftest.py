@@ -6,15 +6,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from flask import Flask
+from flask import Flask, request
 from flask.testing import FlaskClient
 from sqlalchemy import event
 
-from borgui import create_app
+from borgui import create_app, extensions
 from borgui.config import Config
 from borgui.models import Base, Session
 from borgui.models.session import configure, engine
 from borgui.security import keys, tokens
+from borgui.security.access import SAFE_METHODS
 from borgui.security.sealing import Sealer
 from tests.valkey_server import RedisServer
 from tests.web.world import Someone, add_repository, add_user
@@ -58,6 +59,20 @@ def app(config: Config, _made: Made) -> Iterator[Flask]:
     yield _made.app
     Session.remove()
     own.dispose()
+
+
+@pytest.fixture(autouse=True)
+def _turn_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever waited for a turn with the database's write lock would keep it from the one before,
+    who needs it to end."""
+    take_turn = extensions._take_turn
+
+    def checked() -> None:
+        is_writing = request.method not in SAFE_METHODS and Session().in_transaction()
+        assert not is_writing, f"{request.endpoint} asks the database before queue_redis()"
+        take_turn()
+
+    monkeypatch.setattr(extensions, "_take_turn", checked)
 
 
 @pytest.fixture
