@@ -94,7 +94,7 @@ def _take_turn() -> None:
 
     They would wait for each other anyway, for the interpreter and for the database, and change
     places a hundred times each while they do: of twenty starts at once each took 3.7 ms of
-    processor time, and takes 2.5 one after the other (measured). No more than that hangs on it.
+    processor time, and takes 2.6 one after the other (measured). No more than that hangs on it.
     """
     if not g.get("has_turn"):
         g.has_turn = _turn.acquire(timeout=TURN_SECONDS)
